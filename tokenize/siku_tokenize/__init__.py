@@ -1,0 +1,1 @@
+"""Documents -> vocabulary -> token files."""
