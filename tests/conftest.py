@@ -1,0 +1,30 @@
+"""Fixtures of all rooms."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch or numpy reads it: equal bytes, and no fight for cores
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real raw samples that lie beside a founder's checkout and are never committed."""
+    folder = REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("needs the folder of raw samples beside the repository, which a user's clone does not have")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_tokenizers() -> Path:
+    """SentencePiece models for comparison, kept beside a founder's checkout."""
+    folder = REPOSITORY.parent / "shared" / "tokenizers"
+    if not folder.is_dir():
+        pytest.skip("needs the folder of tokenizers beside the repository, which a user's clone does not have")
+    return folder
