@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,17 +15,19 @@ from siku_manifests.recipe import Recipe
 if TYPE_CHECKING:
     from siku_manifests.verify import Level
 
+until_option = click.option("--until", default="pretrain", show_default=True, help="Last stage to look at.")
+
 
 @click.command()
 @recipe_options
-def status(*, recipe: Recipe, out: Path) -> None:
+@until_option
+def status(*, recipe: Recipe, out: Path, until: str) -> None:
     """Show which stages of RECIPE are built, with their ids."""
     from siku_manifests.manifest import read_manifest  # noqa: PLC0415
     from siku_manifests.runner import resolve  # noqa: PLC0415
     from siku_manifests.stage import chain  # noqa: PLC0415
-    from siku_manifests.verify import LAST_STAGE  # noqa: PLC0415
 
-    for stage in chain(LAST_STAGE):
+    for stage in chain(until):
         try:
             resolved = resolve(stage.name, recipe, out=out)
         except InputError:
@@ -38,13 +39,13 @@ def status(*, recipe: Recipe, out: Path) -> None:
 
 @click.command()
 @recipe_options
-def report(*, recipe: Recipe, out: Path) -> None:
+@until_option
+def report(*, recipe: Recipe, out: Path, until: str) -> None:
     """Write one HTML file about all built stages of RECIPE, and print a summary."""
     from siku_manifests.report import summary_lines, write_report  # noqa: PLC0415
     from siku_manifests.runner import done_folders  # noqa: PLC0415
-    from siku_manifests.verify import LAST_STAGE  # noqa: PLC0415
 
-    folders = done_folders(recipe, out=out, last=LAST_STAGE)
+    folders = done_folders(recipe, out=out, last=until)
     if not folders:
         msg = f"{recipe.name}: nothing is built in {out}; run `make corpus RECIPE={recipe.name}` first."
         raise InputError(msg)
@@ -56,6 +57,7 @@ def report(*, recipe: Recipe, out: Path) -> None:
 
 @click.command()
 @recipe_options
+@until_option
 @click.option(
     "--level",
     type=click.Choice(["files", "contents", "chain", "rebuild"]),
@@ -65,26 +67,29 @@ def report(*, recipe: Recipe, out: Path) -> None:
 )
 @click.option("--workers", type=click.IntRange(1), default=None, help="Processes of a rebuild; all cores by default.")
 @click.pass_context
-def verify(ctx: click.Context, *, recipe: Recipe, out: Path, level: Level, workers: int | None) -> None:
+def verify(ctx: click.Context, *, recipe: Recipe, out: Path, until: str, level: Level, workers: int | None) -> None:
     """Prove that what is built is what the manifests say, and equal to the committed ones."""
     from siku_manifests import verify as verification  # noqa: PLC0415
 
-    verification.verify(
-        recipe,
+    request = verification.Request(
+        recipe=recipe,
         out=out,
         committed=verification.committed_folder(ctx.params["recipe"]),
+        until=until,
         level=level,
         workers=workers or len(os.sched_getaffinity(0)),
-        say=functools.partial(click.echo),
     )
+    verification.verify(request, say=click.echo)
 
 
 @click.command()
 @recipe_options
+@until_option
 @click.pass_context
-def lock(ctx: click.Context, *, recipe: Recipe, out: Path) -> None:
+def lock(ctx: click.Context, *, recipe: Recipe, out: Path, until: str) -> None:
     """Write the manifests of the built stages beside RECIPE, to be committed like a lock file."""
     from siku_manifests.verify import committed_folder, write_committed  # noqa: PLC0415
 
-    for path in write_committed(recipe, out=out, committed=committed_folder(ctx.params["recipe"])):
+    folder = committed_folder(ctx.params["recipe"])
+    for path in write_committed(recipe, out=out, committed=folder, until=until):
         click.echo(str(path))

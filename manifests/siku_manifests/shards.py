@@ -7,11 +7,13 @@ schema are fixed and the table has one chunk; so a shard is held in memory, comb
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from siku_manifests.atomic import atomic_path
@@ -101,8 +103,6 @@ class ShardWriter:
 
 def row_bytes(batch: pa.RecordBatch) -> list[int]:
     """Bytes of string and binary data in each row, the measure by which shards are cut."""
-    import pyarrow.compute as pc  # noqa: PLC0415
-
     sizes = pa.array([0] * batch.num_rows, pa.int64())
     for column in batch.columns:
         if pa.types.is_string(column.type) or pa.types.is_binary(column.type):
@@ -120,9 +120,24 @@ def read_batches(
         InputError: a file is missing, truncated or fails its checksum.
     """
     for path in paths:
-        try:
-            with pq.ParquetFile(path, page_checksum_verification=True) as shard:
-                yield from shard.iter_batches(batch_size=batch_rows, columns=columns)
-        except (OSError, pa.ArrowException) as error:
-            msg = f"{path}: cannot be read as a Parquet shard ({error}); run `siku verify` and rebuild its stage."
-            raise InputError(msg) from error
+        with _reading(path), pq.ParquetFile(path, page_checksum_verification=True) as shard:
+            yield from shard.iter_batches(batch_size=batch_rows, columns=columns)
+
+
+def read_table(path: Path) -> pa.Table:
+    """A whole shard, with page checksums verified.
+
+    Raises:
+        InputError: the file is missing, truncated or fails its checksum.
+    """
+    with _reading(path):
+        return pq.read_table(path, page_checksum_verification=True)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:  # the footer's names are not checksummed
+        msg = f"{path}: cannot be read as a Parquet shard ({error}); run `siku verify` and rebuild its stage."
+        raise InputError(msg) from error

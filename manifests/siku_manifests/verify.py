@@ -15,9 +15,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
+from siku_manifests.atomic import write_bytes
 from siku_manifests.digest import content_sha256, sha256_file
 from siku_manifests.errors import InputError, VerificationError
-from siku_manifests.manifest import Manifest, read_manifest
+from siku_manifests.manifest import MANIFEST_FILE, Manifest, read_manifest
 from siku_manifests.progress import Progress
 from siku_manifests.recipe import Recipe, recipe_path
 from siku_manifests.runner import done_folders, run_stage
@@ -25,7 +28,6 @@ from siku_manifests.stage import chain
 
 Level = Literal["files", "contents", "chain", "rebuild"]
 LEVELS: tuple[Level, ...] = ("files", "contents", "chain", "rebuild")
-LAST_STAGE = "pretrain"
 
 
 def committed_folder(name_or_path: str) -> Path:
@@ -33,29 +35,43 @@ def committed_folder(name_or_path: str) -> Path:
     return recipe_path(name_or_path).resolve().parent
 
 
-def verify(
-    recipe: Recipe, *, out: Path, committed: Path, level: Level, workers: int, say: Callable[[str], None]
-) -> None:
-    """Check a recipe's finished stages to the depth asked for.
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What to verify."""
+
+    recipe: Recipe
+    out: Path
+    """Folder of all builds."""
+    committed: Path
+    """Folder of the recipe's committed manifests."""
+    until: str
+    """Last stage of the chain."""
+    level: Level
+    workers: int
+    """Processes of a rebuild."""
+
+
+def verify(request: Request, *, say: Callable[[str], None]) -> None:
+    """Check a recipe's finished stages to the depth asked for; `say` receives a line for each.
 
     Raises:
         InputError: nothing is built.
         VerificationError: something differs; the message lists every difference found.
     """
-    folders = done_folders(recipe, out=out, last=LAST_STAGE)
+    recipe = request.recipe
+    folders = done_folders(recipe, out=request.out, last=request.until)
     if not folders:
-        msg = f"{recipe.name}: nothing is built in {out}; run `make corpus RECIPE={recipe.name}` first."
+        msg = f"{recipe.name}: nothing is built in {request.out}; run `make corpus RECIPE={recipe.name}` first."
         raise InputError(msg)
     differences: list[str] = []
     for folder in folders:
-        found = [*_files(folder), *(_contents(folder) if level != "files" else ())]
+        found = [*_files(folder), *(_contents(folder) if request.level != "files" else ())]
         manifest = read_manifest(folder)
         say(_verdict(manifest, folder, found))
         differences += found
-    if level in ("chain", "rebuild"):
-        differences += _chain(folders, committed, say)
-    if level == "rebuild":
-        differences += _rebuild(recipe, folders, workers, say)
+    if request.level in ("chain", "rebuild"):
+        differences += _chain(folders, request.committed, say)
+    if request.level == "rebuild":
+        differences += _rebuild(request, folders, say)
     if differences:
         listed = "\n  ".join(differences[:20])
         more = f"\n  and {len(differences) - 20} more" if len(differences) > 20 else ""
@@ -88,11 +104,13 @@ def _contents(folder: Path) -> Iterator[str]:
     manifest = read_manifest(folder)
     for shard in manifest.identity.shards:
         path = folder / shard.path
+        if not path.is_file():
+            continue  # the level below has said so
         try:
-            if path.is_file() and content_sha256(path) != shard.content_sha256:
+            if content_sha256(path) != shard.content_sha256:
                 yield f"{path}: its rows are not those of the manifest"
-        except OSError as error:  # pyarrow's errors on damaged pages are OSErrors
-            yield f"{path}: cannot be read: {error}"
+        except InputError as error:
+            yield str(error)
     for source, counts in manifest.record.counts.items():
         if not counts.balanced:
             yield f"{folder}: source {source} does not add up: {counts}"
@@ -129,31 +147,32 @@ def _against(manifest: Manifest, expected: Manifest, proof: Path) -> Iterator[st
         yield f"{proof}: same shards, but another recipe, source or parent (id {expected.id[:12]})"
 
 
-def _rebuild(recipe: Recipe, folders: list[Path], workers: int, say: Callable[[str], None]) -> Iterator[str]:
+def _rebuild(request: Request, folders: list[Path], say: Callable[[str], None]) -> Iterator[str]:
+    built = {manifest.identity.kind: manifest for manifest in map(read_manifest, folders)}
     with tempfile.TemporaryDirectory(prefix="siku-verify-") as scratch:
-        for stage in chain(LAST_STAGE)[: len(folders)]:
+        for stage in chain(request.until)[: len(folders)]:
             if not stage.portable:
                 say(f"{stage.name}: not rebuilt, its bytes are promised on one kind of machine only")
                 break
-            manifest, _ = run_stage(stage.name, recipe, out=Path(scratch), workers=workers, say=say)
-            before = next(m for m in map(read_manifest, folders) if m.identity.kind == stage.name)
-            if manifest.id == before.id:
+            manifest, _ = run_stage(stage.name, request.recipe, out=Path(scratch), workers=request.workers, say=say)
+            if manifest.id == built[stage.name].id:
                 say(f"{stage.name}: rebuilt to the same id")
             else:
-                yield from _against(manifest, before, Path(stage.name))
+                yield from _against(manifest, built[stage.name], Path(stage.name))
 
 
-def write_committed(recipe: Recipe, *, out: Path, committed: Path) -> list[Path]:
+def write_committed(recipe: Recipe, *, out: Path, committed: Path, until: str) -> list[Path]:
     """Write the manifests of finished, portable stages beside the recipe, to be committed like a lock file.
 
     Raises:
         InputError: nothing is built.
     """
     written = []
-    for stage, folder in zip(chain(LAST_STAGE), done_folders(recipe, out=out, last=LAST_STAGE), strict=False):
+    folders = done_folders(recipe, out=out, last=until)
+    for stage, folder in zip(chain(until), folders, strict=False):
         if stage.portable:
             target = committed / f"{stage.name}.json"
-            target.write_bytes((folder / "manifest.json").read_bytes())
+            write_bytes(target, (folder / MANIFEST_FILE).read_bytes())
             written.append(target)
     if not written:
         msg = f"{recipe.name}: nothing is built in {out}; run `make corpus RECIPE={recipe.name}` first."
