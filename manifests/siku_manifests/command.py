@@ -156,5 +156,5 @@ def _check_quarantine(manifest: Manifest, recipe: Recipe) -> None:
 def _show_plan(stage_name: str, recipe: Recipe, out: Path) -> None:
     from siku_manifests.runner import plan_lines  # noqa: PLC0415
 
-    for line in plan_lines(stage_name, recipe, out=out):
+    for line in plan_lines(stage_name, recipe, out=out, say=functools.partial(click.echo, err=True)):
         click.echo(line)

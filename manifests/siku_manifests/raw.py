@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import msgspec
 from siku_manifests.atomic import write_bytes
 from siku_manifests.digest import sha256_file
 from siku_manifests.errors import InputError
-from siku_manifests.packages import fetch_package
+from siku_manifests.packages import fetch_package, is_cached
 from siku_manifests.recipe import Recipe
 from siku_manifests.sections import Source
 from siku_manifests.stage import RawFile
@@ -25,12 +25,13 @@ def is_package(source: Source) -> bool:
     return source.where.startswith(PACKAGE_PREFIXES)
 
 
-def raw_files(recipe: Recipe, *, folder: Path) -> tuple[RawFile, ...]:
+def raw_files(recipe: Recipe, *, folder: Path, say: Callable[[str], None]) -> tuple[RawFile, ...]:
     """Every raw file of every source, in recipe order and then by path; packages are fetched if need be.
 
     Args:
         recipe: its sources are looked up.
         folder: where hashes of local files are remembered, so that a no-op run need not read them again.
+        say: receives a line for people before each download.
 
     Raises:
         InputError: a source's folder or package is missing, or matches no file.
@@ -39,6 +40,8 @@ def raw_files(recipe: Recipe, *, folder: Path) -> tuple[RawFile, ...]:
     with HashCache(folder / HASHES_FILE) as hashes:
         for source in recipe.source:
             if is_package(source):
+                if not is_cached(source.sha256):
+                    say(f"fetching {source.where}")
                 archive = fetch_package(source.where, source.sha256)
                 size = archive.stat().st_size
                 found.append(

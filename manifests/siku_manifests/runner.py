@@ -154,7 +154,7 @@ def run_stage(
 
 def _build(resolved: Resolved, *, workers: int, say: Callable[[str], None]) -> Manifest:
     started = time.time()
-    raw = raw_files(resolved.recipe, folder=resolved.folder.parent) if resolved.stage.reads_raw else ()
+    raw = raw_files(resolved.recipe, folder=resolved.folder.parent, say=say) if resolved.stage.reads_raw else ()
     context = Context(
         recipe=resolved.recipe, folder=resolved.folder, parents=resolved.parents, raw=raw, workers=workers
     )
@@ -240,7 +240,7 @@ def _record(resolved: Resolved, outcome: Outcome) -> Record:
     )
 
 
-def plan_lines(name: str, recipe: Recipe, *, out: Path) -> list[str]:
+def plan_lines(name: str, recipe: Recipe, *, out: Path, say: Callable[[str], None]) -> list[str]:
     """What `run_stage` would do, for people; writes nothing but the cache of raw files.
 
     The ranges of the first phase are planned where its inputs are there; later phases depend on its result.
@@ -250,7 +250,7 @@ def plan_lines(name: str, recipe: Recipe, *, out: Path) -> list[str]:
     lines += [f"  parent: {parent} {resolved.parent_ids[parent][:12]}" for parent in resolved.parents]
     if resolved.is_done:
         return [*lines, "  nothing to do: it is built"]
-    raw = raw_files(recipe, folder=resolved.folder.parent) if resolved.stage.reads_raw else ()
+    raw = raw_files(recipe, folder=resolved.folder.parent, say=say) if resolved.stage.reads_raw else ()
     context = Context(recipe=recipe, folder=resolved.folder, parents=resolved.parents, raw=raw)
     first = resolved.stage.phases[0]
     planned: list[Range] = load_function(first.plan)(context)
