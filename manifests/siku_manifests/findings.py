@@ -103,7 +103,9 @@ class Funnel(Block, frozen=True):
     note: str = ""
 
     def problems(self) -> Iterable[str]:
-        """Each row needs one count of at least 0 for each step."""
+        """There is a step; each row needs one count of at least 0 for each step."""
+        if not self.steps:
+            yield "steps must name at least one step."
         for source, counts in self.rows:
             if len(counts) != len(self.steps):
                 yield f"{source!r} has {len(counts)} counts for {len(self.steps)} steps."
