@@ -58,7 +58,7 @@ def way_down(stages: Sequence[StageView]) -> Funnel | None:
     if not of_documents:
         return None
     first = of_documents[0]
-    steps = ["read", *(f"kept by {stage.name}" for stage in of_documents)]
+    steps = ["read", *(f"kept in {stage.name}" for stage in of_documents)]
     rows = [
         (source, [_formed(counts), *(_kept(stage, source) for stage in of_documents)])
         for source, counts in first.counts.items()
@@ -73,7 +73,7 @@ def way_down(stages: Sequence[StageView]) -> Funnel | None:
 def reasons_chart(stage: StageView) -> Bars | None:
     """Why records left the stage; None where none did."""
     reasons = [(reason, float(n)) for reason, n in dropped_by_reason(stage) if n]
-    return Bars(f"Why {stage.name} dropped", "records", reasons, section="corpus") if reasons else None
+    return Bars("Dropped and quarantined, by reason", "records", reasons, section="corpus") if reasons else None
 
 
 def environment_rows(stages: Sequence[StageView]) -> list[tuple[str, str]]:
