@@ -34,9 +34,9 @@ def pictures(choose: st.DrawFn) -> Picture:
         series = choose(st.lists(st.tuples(TEXT, counts), max_size=5))
         return Histogram(title, unit, edges, series, section="corpus", log=log)
     points = st.lists(st.tuples(FINITE, FINITE), max_size=20).map(sorted)
-    series = choose(st.lists(st.tuples(TEXT, points), max_size=9))
+    curves = choose(st.lists(st.tuples(TEXT, points), max_size=9))
     lines = choose(st.lists(st.tuples(TEXT, FINITE), max_size=3))
-    return Curve(title, unit, unit, series, lines, section="training")
+    return Curve(title, unit, unit, curves, lines, section="training")
 
 
 def parse(svg: str) -> ET.Element:

@@ -120,7 +120,7 @@ def stage(
         recipe={kind: {"threshold": 0.8, "profile": "诗"}},
         shards=tuple(
             Shard(path=f"{name.encode('utf-8', 'replace').decode()}-00000.parquet", content_sha256="5e" * 32)
-            for name in counts or {"all": 0}
+            for name in counts or ["all"]
         ),
     )
     record = Record(
