@@ -1,0 +1,1 @@
+"""Raw sources to normalized, filtered documents."""

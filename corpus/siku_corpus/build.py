@@ -1,0 +1,149 @@
+"""The stage `documents`: raw files in; normalized, filtered documents out, with every record accounted for.
+
+plan    files of a source are grouped, or cut at line ends, into ranges of a few MB
+work    read -> mend -> normalize -> filter -> name the language, batch by batch
+finish  the parts become shards, in the order of sources, files and records
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+import opencc
+import pyarrow as pa
+
+from siku_corpus.account import Account, read_account, write_account
+from siku_corpus.fetch import SourceFile, source_files, source_root
+from siku_corpus.process import Processor
+from siku_corpus.profiles import behaviour
+from siku_corpus.records import Bad, Item, batches
+from siku_corpus.sources import find_format, load_reader
+from siku_corpus.tell import tell
+from siku_manifests.digest import sha256_file, sha256_value
+from siku_manifests.document import DOCUMENT_SCHEMA, DROPPED_SCHEMA, QUARANTINE_SCHEMA, document_id
+from siku_manifests.sections import Source
+from siku_manifests.shards import ShardWriter, read_batches, write_table
+from siku_manifests.stage import Context, Outcome, Range
+
+PHASE = "read"
+RANGE_BYTES = 4 << 20
+"""Raw bytes in a range: the sample makes some fifty, which keeps two workers busy to the end."""
+
+_TABLES = {"kept": DOCUMENT_SCHEMA, "dropped": DROPPED_SCHEMA, "quarantine": QUARANTINE_SCHEMA}
+_FOLDERS = {"kept": "", "dropped": "dropped/", "quarantine": "quarantine/"}
+_ACCOUNT = "account.json"
+
+
+def plan(context: Context) -> list[Range]:
+    """Cut every source into ranges; packages are fetched here, so that workers find them in the cache.
+
+    Raises:
+        RecipeError: a source has an unknown format or threshold.
+        InputError: a source's files are missing.
+    """
+    recipe = context.recipe
+    ranges: list[Range] = []
+    for source in recipe.source:
+        behaviour(source.profile, recipe.normalize, recipe.filter)
+        divisible = find_format(source.format).divisible
+        for pieces in _groups(source_files(source, context.raw), divisible=divisible):
+            weight = sum(end - start for _, start, end in pieces)
+            inputs = {"pieces": [list(piece) for piece in pieces]}
+            ranges.append(Range(len(ranges), source.name, inputs, max(1, weight)))
+    return ranges
+
+
+Piece = tuple[str, int, int]
+"""(path, first byte, byte after the last)."""
+
+
+def _groups(files: list[SourceFile], *, divisible: bool) -> Iterator[list[Piece]]:
+    group: list[Piece] = []
+    size = 0
+    for file in files:
+        step = RANGE_BYTES if divisible else max(file.bytes, 1)
+        for start in range(0, max(file.bytes, 1), step):
+            end = min(start + step, file.bytes)
+            if group and size + end - start > RANGE_BYTES:
+                yield group
+                group, size = [], 0
+            group.append((file.path, start, end))
+            size += end - start
+    if group:
+        yield group
+
+
+def work(context: Context, range_: Range, out: Path) -> None:
+    """Write kept, dropped and quarantined rows of a range, and its account."""
+    recipe = context.recipe
+    source = recipe.source_named(range_.source)
+    processor = Processor(
+        source=source,
+        behaviour=behaviour(source.profile, recipe.normalize, recipe.filter),
+        report_only=recipe.filter.report_only,
+    )
+    rows: dict[str, list[pa.RecordBatch]] = {name: [] for name in _TABLES}
+    for batch in batches(_items(source, range_.inputs["pieces"])):
+        done = processor.process(batch)
+        for name, table in zip(_TABLES, (done.kept, done.dropped, done.quarantine), strict=True):
+            rows[name].append(table)
+    for name, schema in _TABLES.items():
+        if name != "dropped" or recipe.keep_dropped:
+            write_table(pa.Table.from_batches(rows[name], schema), out / f"{name}.parquet")
+    write_account(out / _ACCOUNT, processor.account)
+
+
+def _items(source: Source, pieces: list[list[object]]) -> Iterator[Item]:
+    """What the reader yields for each piece, with locators made into ids."""
+    root = source_root(source)
+    reader = load_reader(source.format)
+    for path, start, end in pieces:
+        prefix = document_id(source.name, str(path), "")
+        for item in reader(root / str(path), int(str(start)), int(str(end))):
+            if isinstance(item, Bad):
+                item.path = str(path)
+            else:
+                item.locator = prefix + item.locator
+            yield item
+
+
+def finish(context: Context) -> Outcome:
+    """Join the parts of each source into shards and tell what happened."""
+    accounts = {source.name: Account(source=source.name) for source in context.recipe.source}
+    folders: dict[str, list[Path]] = {source: [] for source in accounts}
+    for part in context.parts(PHASE):
+        account = read_account(part / _ACCOUNT)
+        accounts[account.source] += account
+        folders[account.source].append(part)
+    shards: list[str] = []
+    extra: list[str] = []
+    for source, parts in folders.items():
+        for name in _TABLES:
+            written = _join(context, name, source, parts)
+            (shards if name == "kept" else extra).extend(written)
+    return Outcome(
+        shards=shards,
+        counts={source: account.counts for source, account in accounts.items()},
+        findings=tell(context.recipe, accounts),
+        extra_files=extra,
+        environment={"unicode": unicodedata.unidata_version, "opencc": _dictionaries()},
+    )
+
+
+def _join(context: Context, name: str, source: str, folders: list[Path]) -> list[str]:
+    paths = [folder / f"{name}.parquet" for folder in folders if (folder / f"{name}.parquet").exists()]
+    target = context.folder / _FOLDERS[name]
+    target.mkdir(exist_ok=True)
+    with ShardWriter(target, source, _TABLES[name], shard_bytes=context.recipe.shard_bytes) as writer:
+        for batch in read_batches(paths):
+            writer.write(batch)
+    return [path.relative_to(context.folder).as_posix() for path in writer.paths]
+
+
+def _dictionaries() -> str:
+    """Hash of OpenCC's traditional-to-simplified dictionaries, which decide bytes as much as its version."""
+    folder = Path(opencc.__file__).parent
+    files = sorted(path for path in folder.rglob("TS*.ocd2"))
+    return sha256_value([[path.name, sha256_file(path)] for path in files])[:16]

@@ -1,0 +1,93 @@
+"""Profiles: what kind of text a source is, which rules that means and which thresholds.
+
+A rule that mends news breaks poems: a space between two Han characters is a typesetter's in one and the
+poet's in the other. So each source declares its kind, and everything that depends on it stands in this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, get_args
+
+from siku_manifests.errors import RecipeError
+from siku_manifests.sections import Filter, Normalize, Profile
+
+PROFILES: tuple[str, ...] = get_args(Profile)
+
+_EVERYWHERE = ("line_ends", "controls", "private_use", "compose", "spaces", "trim")
+_CHINESE = (*_EVERYWHERE, "width", "symbols")
+_MODERN = (*_CHINESE, "entities", "runs", "punctuation", "ellipsis", "boilerplate", "script")
+
+RULES: dict[Profile, tuple[str, ...]] = {
+    "modern": (*_MODERN, "gaps"),
+    "encyclopedia": (*_MODERN, "gaps"),
+    "web": _MODERN,
+    "dialogue": _MODERN,
+    "bitext": (*_CHINESE, "script"),
+    "classical": _CHINESE,
+    "poetry": _CHINESE,
+    "english": _EVERYWHERE,
+}
+"""Which rules apply; the order is that of `normalize.RULES`. Readers of the web type a space where a comma
+should be, so `gaps` (no space between Han) stays away from it; classical text and poems keep their script,
+their spacing and their punctuation, and English keeps the indentation of code."""
+
+_FOREIGN = {"max_kana_share": 0.05, "max_hangul_share": 0.05}
+_REPETITION = {
+    "max_duplicate_lines": 0.287, "max_duplicate_line_characters": 0.10,
+    "max_top_2_gram": 0.256, "max_top_3_gram": 0.25, "max_top_4_gram": 0.25,
+    "max_duplicate_5_grams": 0.35, "max_duplicate_10_grams": 0.25,
+}  # fmt: skip
+
+THRESHOLDS: dict[Profile, dict[str, float]] = {
+    "modern": {"min_characters": 50, "min_han_share": 0.5, "min_mean_line": 10, **_FOREIGN, **_REPETITION},
+    "encyclopedia": {"min_characters": 50, "min_han_share": 0.5, **_FOREIGN, **_REPETITION},
+    "web": {
+        "min_characters": 200, "min_han_share": 0.3, "min_mean_line": 10, "min_lines_ended": 0.106,
+        "max_symbols": 0.1, **_FOREIGN, **_REPETITION,
+    },
+    "dialogue": {"min_characters": 2, "min_han_share": 0.3, "max_top_2_gram": 0.5, **_FOREIGN},
+    "bitext": {"min_characters": 4, "min_han": 1},
+    "classical": {"min_characters": 5, "min_han_share": 0.5},
+    "poetry": {"min_characters": 5, "min_han_share": 0.5},
+    "english": {
+        "min_characters": 200, "min_latin_share": 0.5, "min_mean_line": 10,
+        "max_duplicate_lines": 0.30, "max_duplicate_line_characters": 0.20,
+        "max_top_2_gram": 0.20, "max_top_3_gram": 0.18, "max_top_4_gram": 0.16,
+    },
+}  # fmt: skip
+"""Where a filter begins to drop; what a profile does not name is off there. Characters are counted after
+normalization. Length and line length are ChineseWebText's, lines and top pairs FineWeb-2's for Mandarin
+(cmn_Hani.yml), and all of English Gopher's. FineWeb-2 counts n-grams of a segmenter's words; counted in
+characters the same news gives other shares, so the limits on longer n-grams are where 999 of 1,000 articles
+of a newspaper month still pass."""
+
+MIN_GRAM_CHARACTERS = 50
+"""Below this a repeated n-gram is a figure of speech, and the n-gram filters do not look."""
+
+
+class Behaviour(NamedTuple):
+    """A profile as one recipe uses it."""
+
+    profile: Profile
+    rules: frozenset[str]
+    thresholds: Mapping[str, float]
+
+
+def behaviour(profile: Profile, normalize: Normalize, filter_: Filter) -> Behaviour:
+    """The rules and thresholds of a profile after the recipe's overrides.
+
+    Raises:
+        RecipeError: a threshold that no filter knows.
+    """
+    rules = set(RULES[profile])
+    script = normalize.script.get(profile)
+    if script is not None:
+        rules = rules | {"script"} if script == "simplified" else rules - {"script"}
+    overrides = filter_.thresholds.get(profile, {})
+    known = sorted({name for thresholds in THRESHOLDS.values() for name in thresholds})
+    for name in overrides:
+        if name not in known:
+            msg = f"[filter.thresholds.{profile}] has no filter {name!r}; there are {', '.join(known)}."
+            raise RecipeError(msg)
+    return Behaviour(profile, frozenset(rules), THRESHOLDS[profile] | dict(overrides))

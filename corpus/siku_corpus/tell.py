@@ -1,0 +1,167 @@
+"""What the stage tells the report: figures, funnel, reasons, rules with examples, lengths, licences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from siku_corpus.account import LENGTH_EDGES, Account
+from siku_corpus.filters import FILTERS, REASONS
+from siku_corpus.normalize import RULES
+from siku_corpus.process import SHOWN_PROFILES
+from siku_manifests.equation import total
+from siku_manifests.findings import Cell, Examples, Figures, Finding, Funnel, Histogram, Pair, SideBySide, Table
+from siku_manifests.recipe import Recipe
+
+_REFUSED = {
+    "author_record": "a record about an author, not a text",
+    "fuzzy": "the translators marked it as uncertain",
+    "marked_as_error": "the collectors marked it as wrong",
+    "no_text": "a record without a text",
+    "obsolete": "the original no longer exists",
+    "same_as_original": "translated by itself",
+    "untranslated": "no translation",
+}
+_LINE_REASONS = {"short_lines", "unfinished_lines", "duplicate_lines", "duplicate_line_characters", "symbols"}
+_REPETITION_REASONS = {filter_.reason for filter_ in FILTERS if "gram" in filter_.reason}
+_EXAMPLES_SHOWN = 8
+
+
+def tell(recipe: Recipe, accounts: Mapping[str, Account]) -> list[Finding]:
+    """Blocks for the report, in the order in which they are read.
+
+    Args:
+        recipe: for licences and profiles.
+        accounts: by source, in recipe order.
+    """
+    whole = sum(accounts.values(), Account())
+    blocks: list[Finding] = [_figures(accounts), _funnel(accounts), _reasons(recipe, whole), _rules(whole)]
+    changes = [change for account in accounts.values() for change in account.changes]
+    if changes:
+        blocks.append(
+            SideBySide(
+                section="corpus",
+                title="Raw and normalized",
+                left_label="as the source has it",
+                right_label="as the corpus has it",
+                pairs=[Pair(change.before, change.after, change.note) for change in changes[:_EXAMPLES_SHOWN]],
+            )
+        )
+    shown = _dropped_examples(recipe, accounts)
+    if shown:
+        blocks.append(Examples(section="corpus", title="Dropped", items=shown))
+    return [*blocks, _lengths(accounts), _licences(recipe, accounts)]
+
+
+def _figures(accounts: Mapping[str, Account]) -> Figures:
+    counts = total(account.counts for account in accounts.values())
+    rules = sum(accounts.values(), Account()).rules
+    return Figures(
+        section="corpus",
+        title="Documents",
+        items=[
+            ("documents", f"{counts.kept:,}", f"of {counts.read:,} records read"),
+            ("Han characters", f"{counts.han:,}", f"of {counts.characters:,} characters"),
+            ("text", f"{counts.bytes / 1e6:,.1f} MB", "UTF-8"),
+            ("dropped", f"{counts.total_dropped:,}", f"for {len(counts.dropped)} reasons"),
+            ("quarantined", f"{counts.total_quarantined:,}", "records that could not be read"),
+            ("places mended", f"{sum(rules.values()):,}", f"by {len(rules)} rules of normalization"),
+        ],
+    )
+
+
+def _funnel(accounts: Mapping[str, Account]) -> Funnel:
+    rows = []
+    for source, account in accounts.items():
+        counts = account.counts
+        refused = sum(count for reason, count in counts.dropped.items() if reason in _REFUSED)
+        lines = sum(count for reason, count in counts.dropped.items() if reason in _LINE_REASONS)
+        repetition = sum(count for reason, count in counts.dropped.items() if reason in _REPETITION_REASONS)
+        found = counts.kept + counts.total_dropped + counts.total_quarantined
+        readable = found - counts.total_quarantined - refused
+        rows.append(
+            (source, [found, readable, counts.kept + lines + repetition, counts.kept + repetition, counts.kept])
+        )
+    return Funnel(
+        section="corpus",
+        title="From what was found to what is kept",
+        steps=["found", "sound texts", "long enough, right language", "good lines", "not repeating itself"],
+        rows=rows,
+        note="Texts, after records that belong together were joined and records with several texts split.",
+    )
+
+
+def _reasons(recipe: Recipe, whole: Account) -> Table:
+    dropped = whole.would_drop if recipe.filter.report_only else whole.counts.dropped
+    says = REASONS | _REFUSED
+    rows: list[list[Cell]] = [[reason, says.get(reason, ""), count] for reason, count in _most_first(dropped)]
+    note = "`report_only` is on: these are counted and kept." if recipe.filter.report_only else ""
+    return Table(
+        section="corpus", title="Why texts were dropped", columns=["reason", "means", "texts"], rows=rows, note=note
+    )
+
+
+def _rules(whole: Account) -> Table:
+    rows: list[list[Cell]] = []
+    for name in ("mojibake", *RULES):
+        if name in whole.rules:
+            example = whole.rule_examples.get(name)
+            rows.append(
+                [
+                    name,
+                    whole.rules[name],
+                    _one_line(example.before) if example else "",
+                    _one_line(example.after) if example else "",
+                ]
+            )
+    return Table(
+        section="corpus",
+        title="What normalization changed",
+        columns=["rule", "places", "before", "after"],
+        rows=rows,
+        note="Rules in the order in which they run. `mojibake`, `compose` and `script` count documents.",
+    )
+
+
+def _dropped_examples(recipe: Recipe, accounts: Mapping[str, Account]) -> list[tuple[str, str, str]]:
+    items = []
+    for source, account in accounts.items():
+        if recipe.source_named(source).profile in SHOWN_PROFILES:
+            items += [
+                (f"{source}: {reason}", change.before, f"{REASONS.get(reason, '')} ({change.note})")
+                for reason, change in sorted(account.drop_examples.items())
+                if change.before
+            ]
+    return items[:_EXAMPLES_SHOWN]
+
+
+def _lengths(accounts: Mapping[str, Account]) -> Histogram:
+    return Histogram(
+        section="corpus",
+        title="Length of documents",
+        unit="characters",
+        edges=[float(edge) for edge in (*LENGTH_EDGES[:-1], 2 * LENGTH_EDGES[-2])],
+        series=[(source, account.lengths) for source, account in accounts.items()],
+        note="The last bin is open.",
+        log=True,
+    )
+
+
+def _licences(recipe: Recipe, accounts: Mapping[str, Account]) -> Table:
+    rows: list[list[Cell]] = []
+    for source in recipe.source:
+        counts = accounts[source.name].counts
+        rows.append([source.name, source.license, source.license_note, source.where, counts.kept, counts.han])
+    return Table(
+        section="corpus",
+        title="Sources and licences",
+        columns=["source", "licence", "says who", "from", "documents", "Han characters"],
+        rows=rows,
+    )
+
+
+def _most_first(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _one_line(text: str) -> str:
+    return text.replace("\n", "⏎")
