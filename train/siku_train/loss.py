@@ -1,0 +1,152 @@
+"""Cross entropy in chunks of positions, never the whole logit matrix, and bits per byte.
+
+Shape legend: N positions, H hidden size, V vocabulary, C positions of one chunk.
+
+At V = 55,296 the logits of 2,048 positions are 453 MB in float32, and the textbook loss keeps two
+or three such matrices alive. Here a chunk's logits live for the length of one loop body: the forward
+pass takes the loss and both gradients from them at once, which also saves the recomputation that a
+checkpointed chunk needs (three matrix products instead of four).
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from siku_manifests.errors import RecipeError
+
+IGNORE = -100
+"""Label of a position that is not learned: across a document border, or padding."""
+
+CHUNK_BYTES = 32 * 2**20
+"""Size of one chunk of float32 logits; the gradient of the head is read and written once a chunk."""
+
+
+def chunk_rows(vocabulary: int) -> int:
+    """Count the positions whose float32 logits fill `CHUNK_BYTES`; at least 16.
+
+    Example:
+        chunk_rows(55296) -> 151
+    """
+    return max(16, CHUNK_BYTES // (4 * vocabulary))
+
+
+class _SummedCrossEntropy(torch.autograd.Function):
+    """Sum of negative log-likelihoods with gradients taken in the forward pass."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, labels: Tensor, rows: int) -> Tensor:
+        total = hidden.new_zeros((), dtype=torch.float32)
+        wants_hidden, wants_weight = ctx.needs_input_grad[:2]
+        grad_hidden = torch.empty_like(hidden) if wants_hidden else None
+        grad_weight = torch.zeros_like(weight, dtype=torch.float32) if wants_weight else None
+        head = weight.to(hidden.dtype)
+        for start in range(0, hidden.shape[0], rows):
+            chunk, targets = hidden[start : start + rows], labels[start : start + rows, None]
+            scores = functional.log_softmax((chunk @ head.T).float(), dim=-1)
+            total -= scores.gather(1, targets).sum()
+            # d(-log p[target]) / d(logits) = p - onehot(target), written over the scores
+            scores.exp_().scatter_add_(1, targets, scores.new_full(targets.shape, -1.0))
+            if grad_hidden is not None:
+                torch.mm(scores.to(hidden.dtype), head, out=grad_hidden[start : start + rows])
+            if grad_weight is not None:
+                grad_weight.addmm_(scores.T, chunk.float())
+        ctx.save_for_backward(grad_hidden, grad_weight)
+        ctx.weight_dtype = weight.dtype
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        grad_hidden, grad_weight = ctx.saved_tensors
+        (scale,) = upstream
+        if grad_hidden is not None:
+            grad_hidden = grad_hidden.mul_(scale)
+        if grad_weight is not None:
+            grad_weight = grad_weight.mul_(scale).to(ctx.weight_dtype)
+        return grad_hidden, grad_weight, None, None
+
+
+def summed_loss(hidden: Tensor, weight: Tensor, labels: Tensor) -> Tensor:
+    """Sum the negative log-likelihoods of `labels`, differentiable, without the full logits.
+
+    Args:
+        hidden: shape (..., H), the last hidden states.
+        weight: shape (V, H), the output head; it has no bias.
+        labels: shape (...), int64, already shifted: the id that follows each position, or `IGNORE`.
+
+    Returns:
+        A float32 scalar in nats; divide by the number of labels that are not `IGNORE`.
+    """
+    counted = labels.reshape(-1) != IGNORE
+    rows = hidden.reshape(-1, hidden.shape[-1])[counted]
+    targets = labels.reshape(-1)[counted]
+    apply: Callable[..., Tensor] = _SummedCrossEntropy.apply
+    return apply(rows, weight, targets, chunk_rows(weight.shape[0]))
+
+
+@torch.no_grad()
+def position_losses(hidden: Tensor, weight: Tensor, labels: Tensor) -> Tensor:
+    """Negative log-likelihood of each label in nats, float32, of the shape of `labels`; 0 where ignored."""
+    counted = labels.reshape(-1) != IGNORE
+    rows = hidden.reshape(-1, hidden.shape[-1])[counted]
+    targets = labels.reshape(-1)[counted]
+    found = torch.empty(targets.shape, dtype=torch.float32, device=hidden.device)
+    head = weight.to(hidden.dtype)
+    step = chunk_rows(weight.shape[0])
+    for start in range(0, rows.shape[0], step):
+        scores = (rows[start : start + step] @ head.T).float()
+        found[start : start + step] = functional.cross_entropy(scores, targets[start : start + step], reduction="none")
+    losses = torch.zeros(labels.numel(), dtype=torch.float32, device=hidden.device)
+    losses[counted] = found
+    return losses.reshape(labels.shape)
+
+
+def use_chunked_loss(model: Any) -> None:
+    """Let a causal language model compute its loss here whenever it is given labels.
+
+    `model(input_ids=…, position_ids=…, labels=…)` then returns `{"loss": …}`: the sum over labels, or with
+    `reduction="none"` one value a position (without gradients). Labels are already shifted. Without labels the
+    model's own forward pass runs, so that generating text works as ever. The method of the instance is
+    replaced, which peft's and torch's wrappers call in the end, as Liger's patches do.
+
+    Args:
+        model: a transformers model whose head is one matrix without bias.
+
+    Raises:
+        RecipeError: the head is something else.
+    """
+    head = model.get_output_embeddings()
+    if not isinstance(head, nn.Linear) or head.bias is not None:
+        msg = (
+            f"[pretrain] base: the output head of {type(model).__name__} is {type(head).__name__}, and the loss in "
+            f"chunks needs one matrix without bias; use a base of the LLaMA, Qwen, InternLM or Mistral family."
+        )
+        raise RecipeError(msg)
+    own_forward = model.forward
+
+    def forward(*args: Any, labels: Tensor | None = None, reduction: str = "sum", **inputs: Any) -> Any:
+        if labels is None:
+            return own_forward(*args, **inputs)
+        hidden = model.base_model(
+            input_ids=inputs["input_ids"], position_ids=inputs["position_ids"], use_cache=False
+        ).last_hidden_state
+        weight = model.get_output_embeddings().weight  # asked for now: an adapter may have replaced it
+        compute = summed_loss if reduction == "sum" else position_losses
+        return {"loss": compute(hidden, weight, labels)}
+
+    model.forward = forward
+
+
+def bits_per_byte(nats: float, utf8_bytes: int) -> float:
+    """Turn the summed negative log-likelihood of a text into bits per UTF-8 byte of that same text.
+
+    The figure does not depend on the vocabulary, unlike perplexity per token. End-of-document pieces
+    stand for no byte, so neither their loss nor a length of theirs may be in the arguments.
+
+    Example:
+        bits_per_byte(math.log(2) * 24, 12) -> 2.0
+    """
+    return nats / math.log(2) / utf8_bytes if utf8_bytes else math.nan
