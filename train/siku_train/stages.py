@@ -1,0 +1,17 @@
+"""The stage of this room; light, so that a finished run is recognised before torch is imported."""
+
+from siku_manifests.stage import Phase, Stage
+
+PRETRAIN = Stage(
+    name="pretrain",
+    room="siku_train",
+    help="Train adapters, embeddings and head of a base model on packed windows of the corpus (QLoRA).",
+    parents=("tokenizer", "tokens"),
+    sections=("seed", "pretrain"),
+    source_fields=("name", "weight"),
+    portable=False,
+    uses=("siku_tokenize",),
+    libraries=("accelerate", "bitsandbytes", "numpy", "peft", "torch", "transformers"),
+    phases=(Phase("train", "siku_train.build:plan", "siku_train.build:train", resumable=True),),
+    finish="siku_train.build:finish",
+)
