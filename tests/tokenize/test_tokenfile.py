@@ -45,9 +45,7 @@ def megatron_bytes(documents: list[list[int]], code: int, letter: str) -> tuple[
 
 @pytest.mark.parametrize(("dtype", "code", "letter"), [(np.uint16, 8, "H"), (np.int32, 4, "i")])
 @pytest.mark.parametrize("documents", [DOCUMENTS, [], [[]], [[7]]])
-def test_bytes_are_megatrons(
-    tmp_path: Path, documents: list[list[int]], dtype: object, code: int, letter: str
-) -> None:
+def test_bytes_are_megatrons(tmp_path: Path, documents: list[list[int]], dtype: object, code: int, letter: str) -> None:
     write(tmp_path / "a", documents, dtype)
     ids, index = megatron_bytes(documents, code, letter)
     assert (tmp_path / "a.bin").read_bytes() == ids

@@ -119,9 +119,7 @@ class TokenWriter:
             last = min(first + CHUNK, self.document_count + 1)
             self._index.write(np.arange(first, last, dtype="<i8").data)
         self._index.seek(0)
-        self._index.write(
-            HEADER.pack(MAGIC, VERSION, CODES[self.dtype], self.document_count, self.document_count + 1)
-        )
+        self._index.write(HEADER.pack(MAGIC, VERSION, CODES[self.dtype], self.document_count, self.document_count + 1))
 
 
 @contextmanager
