@@ -1,0 +1,1 @@
+"""Finds documents that say the same, and keeps one of each."""

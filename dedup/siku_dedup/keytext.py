@@ -1,0 +1,190 @@
+r"""The key text of a document: what is left of it when script, width, case and punctuation do not count.
+
+Two documents with the same key text are the same document. The key of a text is its NFKC form, casefolded, of
+which letters, marks and digits stay (`\p{L}\p{M}\p{N}`), each in its simplified shape:
+
+    後宮佳麗三千人，  ->  后宫佳丽三千人      the two scripts and any punctuation give one key
+    １９９８年　　　　->  1998年             and digits count: 1998 is not 1999
+    ……　　　　　　　　->  ……                 nothing is left, so the text itself is the key; it is not ！！
+
+Script is folded character by character, on purpose not by OpenCC's phrases: a phrase may reach across
+punctuation that another edition sets differently (乾。隆 against 乾隆), and a simplified text may itself hold a
+phrase that is kept (乾隆). Single characters give a context-free fold, hence a true equivalence: a key depends
+on nothing but the characters that stay, and folding a key changes nothing.
+
+Being context-free, the fold is one table lookup per code point. Only texts with characters that NFKC joins or
+takes apart (combining marks, Hangul jamo, ㎡) are normalized by Python first.
+
+Shape legend: D documents.
+"""
+
+import functools
+import unicodedata
+from typing import NamedTuple
+
+import numba
+import numpy as np
+import opencc
+import pyarrow as pa
+import pyarrow.compute as pc
+import regex
+from numpy.typing import NDArray
+
+from siku_dedup.points import Points, column_points
+
+_SPECIAL = np.uint32(1 << 31)
+_HAN = np.uint32(1 << 30)
+_POINT = np.uint32(0x1FFFFF)
+_CODE_POINTS = 0x110000
+_SURROGATES = range(0xD800, 0xE000)
+_KEPT = regex.compile(r"[\p{L}\p{M}\p{N}]+")
+_JAMO = ((0x1100, 0x1200), (0xA960, 0xA980), (0xD7B0, 0xD800))
+
+
+class Keys(NamedTuple):
+    """Key texts of a batch, as code points."""
+
+    points: Points
+    han: NDArray[np.int64]
+    """Shape (D,): Han characters in the text, the measure of which copy is the fuller one."""
+
+
+def key_text(text: str) -> str:
+    """The key of one text, for people and as the definition that the batch kernel is tested against.
+
+    Example:
+        "後宮佳麗三千人，" -> "后宫佳丽三千人"
+    """
+    points = np.frombuffer(_settled(text).encode("utf-32-le"), np.uint32)
+    values = _fold_table()[points] & _POINT
+    return values[values > 0].tobytes().decode("utf-32-le") or text
+
+
+def _settled(text: str) -> str:
+    """NFKC, casefold, and letters, marks and digits only, until that changes nothing more.
+
+    Once is enough but for oddities: of "U¯" the compatibility form is U, space and a combining macron, which
+    become one letter when the space has gone.
+    """
+    while (folded := "".join(_KEPT.findall(unicodedata.normalize("NFKC", text).casefold()))) != text:
+        text = folded
+    return text
+
+
+def key_points(column: pa.StringArray | pa.LargeStringArray) -> Keys:
+    """The keys of a column of texts.
+
+    Args:
+        column: D texts without nulls.
+
+    Raises:
+        InputError: the column has nulls or holds no text.
+    """
+    texts = column_points(column)
+    special, han = np.zeros(len(column), np.bool_), np.zeros(len(column), np.int64)
+    keys = _folded(texts, special, han)
+    if special.any():
+        # Such rows are rare (0.1 % of poems, 1 % of web pages), so the batch is simply folded again.
+        found = column.filter(pa.array(special)).to_pylist()
+        mended = pa.array([_settled(text) for text in found], column.type)
+        whole = column_points(pc.replace_with_mask(column, pa.array(special), mended))
+        keys = _folded(whole, special, han.copy())
+    empty = np.diff(keys.starts) == 0
+    return Keys(_with_texts(keys, texts, empty) if empty.any() else keys, han)
+
+
+def _folded(texts: Points, special: NDArray[np.bool_], han: NDArray[np.int64]) -> Points:
+    keys = Points(np.empty_like(texts.values), np.empty_like(texts.starts))
+    fold(texts, _fold_table(), keys, special, han)
+    return Points(keys.values[: keys.starts[-1]], keys.starts)
+
+
+def _with_texts(keys: Points, texts: Points, empty: NDArray[np.bool_]) -> Points:
+    """Put the text itself where nothing is left of it."""
+    lengths = np.where(empty, np.diff(texts.starts), np.diff(keys.starts))
+    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    values = np.empty(starts[-1], np.uint32)
+    from_text = np.repeat(empty, lengths)
+    values[~from_text] = keys.values
+    values[from_text] = texts.values[np.repeat(empty, np.diff(texts.starts))]
+    return Points(values, starts)
+
+
+@numba.njit(nogil=True, cache=True)
+def fold(  # pragma: no cover
+    texts: Points, table: NDArray[np.uint32], keys: Points, special: NDArray[np.bool_], han: NDArray[np.int64]
+) -> None:
+    """Fold each code point by the table.
+
+    Args:
+        texts: D texts.
+        table: shape (0x110000,), see `_fold_table`.
+        keys: out, with as much room as `texts`.
+        special: out, shape (D,), whether Python must normalize the text first.
+        han: out, shape (D,), Han characters of each text.
+    """
+    out = np.uint64(0)
+    keys.starts[0] = 0
+    for doc in range(len(special)):
+        flags = np.uint32(0)
+        count = np.uint32(0)
+        for i in range(texts.starts[doc], texts.starts[doc + 1]):
+            folded = table[texts.values[i]]
+            flags |= folded
+            count += (folded >> np.uint32(30)) & np.uint32(1)
+            point = folded & _POINT
+            keys.values[out] = point
+            # No branch: punctuation comes every seven characters and would be mispredicted each time.
+            out += np.uint64(point != 0)
+        special[doc] = (flags & _SPECIAL) != 0
+        han[doc] = count
+        keys.starts[doc + 1] = out
+
+
+@functools.cache
+def _fold_table() -> NDArray[np.uint32]:
+    """What becomes of each code point: 0 if it goes, else what it turns into; bits mark Han, and work for Python.
+
+    Shape (0x110000,). 0.4 s to build, once in a process.
+    """
+    everything = "".join(chr(c) for c in range(_CODE_POINTS) if c not in _SURROGATES)
+    folds = np.zeros(_CODE_POINTS, np.uint32)
+    several = []
+    for run in _KEPT.finditer(everything):
+        points = np.frombuffer(run.group().encode("utf-32-le"), np.uint32)
+        folds[points] = points
+    for char in everything:
+        if (folded := unicodedata.normalize("NFKC", char).casefold()) != char:
+            kept = "".join(_KEPT.findall(folded))
+            folds[ord(char)] = ord(kept) if len(kept) == 1 else 0
+            if len(kept) > 1:
+                several.append(ord(char))
+    simple = np.arange(_CODE_POINTS, dtype=np.uint32)
+    for char, other in _simplified_pairs(everything):
+        simple[ord(char)] = ord(other)
+    table: NDArray[np.uint32] = simple[folds]
+    joined = np.zeros(_CODE_POINTS, np.bool_)
+    joined[[ord(char) for char in everything if unicodedata.category(char)[0] == "M"]] = True
+    for low, high in _JAMO:
+        joined[low:high] = True
+    # What folds into several characters, or is joined with its neighbours by NFKC, is work for Python.
+    table[several] |= _SPECIAL
+    table[joined[folds]] |= _SPECIAL
+    for run in regex.finditer(r"\p{Han}+", everything):
+        table[np.frombuffer(run.group().encode("utf-32-le"), np.uint32)] |= _HAN
+    table.setflags(write=False)
+    return table
+
+
+def _simplified_pairs(everything: str) -> list[tuple[str, str]]:
+    """(character, simplified) of all that differ, followed to the end: 薴 -> 苧 -> 苎 makes three of one kind."""
+    han = regex.findall(r"\p{Han}", everything)
+    once = dict(zip(han, opencc.OpenCC("t2s").convert("\n".join(han)).split("\n"), strict=True))
+    pairs = []
+    for char in han:
+        last = once[char]
+        while once.get(last, last) != last:
+            last = once[last]
+        if last != char:
+            pairs.append((char, last))
+    return pairs
