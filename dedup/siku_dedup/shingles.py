@@ -1,0 +1,120 @@
+"""Character n-grams of texts, hashed; and the Jaccard similarity of two texts' sets of them.
+
+A text of c code points has max(1, c - n + 1) shingles: one shorter than n is one shingle, the whole of it (an
+empty signature would make all short texts alike). Repetitions stay: a minimum does not mind them, and
+`jaccard` counts each shingle once.
+
+The hash is multilinear, k0 + k1·c1 + … + kn·cn mod 2**64 with random odd k: its high 32 bits are strongly
+universal. Source: Lemire, Kaser, Strongly universal string hashing is fast, 2014.
+
+Shape legend: C code points, D documents, S shingles, P pairs.
+"""
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from siku_dedup.points import Points
+
+MAX_N = 32
+_BLOCK = 1024
+_COEFFICIENTS = np.random.RandomState(20240).randint(0, 1 << 63, MAX_N + 1, dtype=np.uint64) * np.uint64(2) + np.uint64(
+    1
+)
+
+
+class Shingles(NamedTuple):
+    """Hashed shingles of D texts."""
+
+    hashes: NDArray[np.uint32]
+    """Shape (S,), mixed: any bits of them are as good as any others."""
+    starts: NDArray[np.int64]
+    """Shape (D + 1,): those of text d are `hashes[starts[d] : starts[d + 1]]`, in the text's order."""
+
+
+def hash_shingles(points: Points, *, n: int) -> Shingles:
+    """Hash each run of n code points of each text to 32 bits.
+
+    Args:
+        points: D texts.
+        n: characters in a shingle, 1 … 32.
+
+    Returns:
+        At least one shingle for each text, an empty one included.
+
+    Example:
+        ("春眠不覺曉", "春眠"), n=3 -> 3 hashes and 1 hash
+    """
+    starts = shingle_starts(points, n=n)
+    hashes = np.empty(starts[-1], np.uint32)
+    fill_hashes(points.values, points.starts, n, _COEFFICIENTS, hashes)
+    return Shingles(hashes, starts)
+
+
+def shingle_starts(points: Points, *, n: int) -> NDArray[np.int64]:
+    """Where the shingles of each text begin, shape (D + 1,)."""
+    counts = np.maximum(np.diff(points.starts) - (n - 1), 1)
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+
+
+@numba.njit(nogil=True, cache=True)
+def fill_hashes(  # pragma: no cover
+    values: NDArray[np.uint32],
+    starts: NDArray[np.int64],
+    n: int,
+    coefficients: NDArray[np.uint64],
+    hashes: NDArray[np.uint32],
+) -> None:
+    """Kernel of `hash_shingles`: two coefficients a pass over a block that stays in the L1 cache."""
+    sums = np.empty(_BLOCK, np.uint64)
+    base = 0
+    for doc in range(len(starts) - 1):
+        text = values[starts[doc] : starts[doc + 1]]
+        # A text shorter than n is summed as far as it goes.
+        width = min(n, len(text))
+        count = len(text) - width + 1
+        for low in range(0, count, _BLOCK):
+            size = min(_BLOCK, count - low)
+            block = sums[:size]
+            for i in range(size):
+                block[i] = coefficients[0]
+            j = 0
+            if width & 1:
+                k1 = coefficients[1]
+                first = text[low : low + size]
+                for i in range(size):
+                    block[i] += k1 * np.uint64(first[i])
+                j = 1
+            while j < width:
+                k1 = coefficients[j + 1]
+                k2 = coefficients[j + 2]
+                left = text[low + j : low + j + size]
+                right = text[low + j + 1 : low + j + 1 + size]
+                for i in range(size):
+                    block[i] += k1 * np.uint64(left[i]) + k2 * np.uint64(right[i])
+                j += 2
+            out = hashes[base + low : base + low + size]
+            for i in range(size):
+                out[i] = _mixed(np.uint32(block[i] >> np.uint64(32)))
+        base += count
+
+
+@numba.njit(nogil=True, cache=True)
+def fmix32(values: NDArray[np.uint32]) -> NDArray[np.uint32]:  # pragma: no cover
+    """The finalizer of MurmurHash3, a bijection of 32 bits after which any bits are as good as any others."""
+    out = np.empty_like(values)
+    for i in range(len(values)):
+        out[i] = _mixed(values[i])
+    return out
+
+
+@numba.njit(nogil=True, cache=True)
+def _mixed(h: np.uint32) -> np.uint32:  # pragma: no cover
+    # Each step is cut to 32 bits, else numba widens it to 64.
+    h = np.uint32(h ^ np.uint32(h >> np.uint32(16)))
+    h = np.uint32(h * np.uint32(0x85EBCA6B))
+    h = np.uint32(h ^ np.uint32(h >> np.uint32(13)))
+    h = np.uint32(h * np.uint32(0xC2B2AE35))
+    return np.uint32(h ^ np.uint32(h >> np.uint32(16)))
