@@ -6,7 +6,7 @@ keys; `recipe.py` turns that refusal into a sentence with a suggestion.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -71,6 +71,8 @@ class Dedup(Section, frozen=True, kw_only=True):
     """Values in a signature."""
     threshold: float = 0.8
     """Jaccard similarity of character n-grams from which two documents are duplicates."""
+    characters: dict[Profile, Annotated[int, msgspec.Meta(ge=1, le=13)]] = {}
+    """Characters in a shingle, where they shall differ from a profile's default (5; verse and classics 3; English 12)."""
     scope: Literal["global", "source"] = "global"
     """Whether duplicates are looked for across sources or inside each."""
     validation: float = 0.01

@@ -1,0 +1,201 @@
+"""Bands of signatures: which documents are worth comparing.
+
+A signature of K values is cut into b bands of r values. Two texts of similarity s agree in at least one band with
+probability 1 - (1 - s**r)**b. Bands may be generous, since every candidate is verified afterwards; a miss is
+never made good. Source: Leskovec, Rajaraman, Ullman, Mining of Massive Datasets, chapter 3.
+
+One signature can be cut twice: lay its values out in squares of r × r, then the rows of the squares are one set
+of bands and their columns another. At K = 128 and r = 8 this finds 99.3 % of the pairs that are exactly at 0.8
+instead of 94.8 %, for the price of 16 more keys; a signature of 256 values finds 99.7 %, for twice the work.
+
+Shape legend: D documents, K permutations, N bands, G groups, M members.
+"""
+
+import math
+from typing import NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+LEAST_RECALL = 0.99
+"""Share of the pairs exactly at the threshold that must become candidates."""
+_PARTITION = 16_384
+_COEFFICIENTS = np.random.RandomState(20242).randint(0, 1 << 63, 66, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+
+
+class Bands(NamedTuple):
+    """How a signature is cut."""
+
+    number: int
+    rows: int
+    """Values in a band."""
+    layouts: int = 1
+    """1: neighbouring values; 2: those, and the columns of the squares that they form."""
+
+    def recall(self, similarity: float) -> float:
+        """Probability that two texts of this Jaccard similarity share a band."""
+        s, r = similarity, self.rows
+        if self.layouts == 1:
+            return float(1 - (1 - s**r) ** self.number)
+        # In one square, no row and no column agrees wholly: by inclusion and exclusion over the columns.
+        none = sum((-1) ** c * math.comb(r, c) * s ** (r * c) * (1 - s ** (r - c)) ** r for c in range(r + 1))
+        return float(1 - none ** (self.number // (2 * r)))
+
+
+class Groups(NamedTuple):
+    """Documents that share a band's key, two or more in a group."""
+
+    members: NDArray[np.int32]
+    """Shape (M,), ascending inside a group."""
+    starts: NDArray[np.int64]
+    """Shape (G + 1,)."""
+
+
+def choose_bands(permutations: int, *, threshold: float) -> Bands:
+    """The longest bands whose recall at the threshold is at least `LEAST_RECALL`; all values are used.
+
+    Args:
+        permutations: K, a power of two of at least 16.
+        threshold: Jaccard similarity of the pairs to find, above 0.
+
+    Example:
+        128, 0.8 -> 32 bands of 8 in two layouts; 256, 0.8 -> 32 of 8; 128, 0.9 -> 16 of 8; 128, 0.7 -> 32 of 4
+    """
+    for rows in (64, 32, 16, 8, 4, 2):
+        once = Bands(permutations // rows, rows)
+        if once.recall(threshold) >= LEAST_RECALL:
+            return once
+        twice = Bands(2 * once.number, rows, 2)
+        if rows * rows <= permutations and twice.recall(threshold) >= LEAST_RECALL:
+            return twice
+    return Bands(permutations, 1)
+
+
+def band_keys(signatures: NDArray[np.uint32], bands: Bands, *, salt: int) -> NDArray[np.uint64]:
+    """Hash each band of each signature to 64 bits.
+
+    Args:
+        signatures: D signatures.
+        bands: how to cut them.
+        salt: signatures that must never meet (of other n-grams, of other sources) get another one.
+
+    Returns:
+        Shape (N, D), so that one band lies in one piece.
+    """
+    keys = np.empty((bands.number, len(signatures)), np.uint64)
+    fill_keys(signatures, bands.rows, np.uint64(salt), _COEFFICIENTS, keys)
+    return keys
+
+
+def equal_keys(keys: NDArray[np.uint64]) -> Groups:
+    """The groups of documents with equal keys; memory 20 bytes a document.
+
+    Keys are partitioned by their top bits until a hash table of one partition fits the L2 cache.
+    """
+    bits = max(0, int(len(keys) // _PARTITION).bit_length())
+    bounds, rows, sorted_keys = partition(keys, bits)
+    members = np.empty(len(keys), np.int32)
+    ends = np.empty(len(keys) // 2 + 1, np.int64)
+    count = group_partitions(bounds, rows, sorted_keys, members, ends)
+    starts = np.concatenate([np.zeros(1, np.int64), ends[:count]])
+    return Groups(members[: starts[-1]].copy(), starts)
+
+
+@numba.njit(nogil=True, cache=True)
+def fill_keys(  # pragma: no cover
+    signatures: NDArray[np.uint32],
+    rows: int,
+    salt: np.uint64,
+    coefficients: NDArray[np.uint64],
+    keys: NDArray[np.uint64],
+) -> None:
+    """Kernel of `band_keys`: a multilinear sum of the rows, then fmix64 of MurmurHash3."""
+    neighbours = signatures.shape[1] // rows
+    for doc in range(signatures.shape[0]):
+        signature = signatures[doc]
+        for band in range(keys.shape[0]):
+            total = coefficients[65] * (salt + np.uint64(1))
+            # The second layout takes every neighbours-th value: the columns of the squares.
+            first, step = (band * rows, 1) if band < neighbours else (band - neighbours, neighbours)
+            for row in range(rows):
+                total += coefficients[row] * np.uint64(signature[first + row * step])
+            total ^= total >> np.uint64(33)
+            total *= np.uint64(0xFF51AFD7ED558CCD)
+            total ^= total >> np.uint64(33)
+            total *= np.uint64(0xC4CEB9FE1A85EC53)
+            keys[band, doc] = total ^ (total >> np.uint64(33))
+
+
+@numba.njit(nogil=True, cache=True)
+def partition(  # pragma: no cover
+    unsorted: NDArray[np.uint64], bits: int
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.uint64]]:
+    """Scatter documents by the top bits of their key: bounds (2**bits + 1,), row numbers and keys (D,)."""
+    bounds = np.zeros((1 << bits) + 1, np.int64)
+    # Shifting by 64 is undefined, so the top bits are taken in two steps.
+    shift = np.uint64(63 - bits)
+    for doc in range(len(unsorted)):
+        bounds[((unsorted[doc] >> shift) >> np.uint64(1)) + np.uint64(1)] += 1
+    for p in range(1 << bits):
+        bounds[p + 1] += bounds[p]
+    cursor = bounds[:-1].copy()
+    rows = np.empty(len(unsorted), np.int32)
+    keys = np.empty(len(unsorted), np.uint64)
+    for doc in range(len(unsorted)):
+        p = (unsorted[doc] >> shift) >> np.uint64(1)
+        at = cursor[p]
+        rows[at] = doc
+        keys[at] = unsorted[doc]
+        cursor[p] = at + 1
+    return bounds, rows, keys
+
+
+@numba.njit(nogil=True, cache=True)
+def group_partitions(  # pragma: no cover
+    bounds: NDArray[np.int64],
+    rows: NDArray[np.int32],
+    keys: NDArray[np.uint64],
+    members: NDArray[np.int32],
+    ends: NDArray[np.int64],
+) -> int:
+    """Group equal keys inside each partition by a hash table and chains; returns the number of groups."""
+    widest = 0
+    for p in range(len(bounds) - 1):
+        widest = max(widest, bounds[p + 1] - bounds[p])
+    slots = 16
+    while slots < 2 * widest:
+        slots *= 2
+    mask = np.uint64(slots - 1)
+    table = np.empty(slots, np.int32)
+    following = np.empty(widest, np.int32)
+    last = np.empty(widest, np.int32)
+    groups = 0
+    out = 0
+    for p in range(len(bounds) - 1):
+        base, size = bounds[p], bounds[p + 1] - bounds[p]
+        table[:] = -1
+        for i in range(size):
+            key = keys[base + i]
+            slot = key & mask
+            while table[slot] >= 0 and keys[base + table[slot]] != key:
+                slot = (slot + np.uint64(1)) & mask
+            following[i] = -1
+            head = table[slot]
+            if head < 0:
+                table[slot] = i
+                last[i] = i
+            else:
+                following[last[head]] = i
+                last[head] = i
+                last[i] = -1
+        for i in range(size):
+            if last[i] > i:
+                at = i
+                while at >= 0:
+                    members[out] = rows[base + at]
+                    out += 1
+                    at = following[at]
+                ends[groups] = out
+                groups += 1
+    return groups

@@ -1,0 +1,133 @@
+"""Signed documents on disk: one folder a range, its arrays mapped into memory, read by row over all folders.
+
+points.npy      uint32 (C,)    code points of the key texts
+starts.npy      int64 (D + 1,)
+hashes.npy      uint64 (D, 2)
+signatures.npy  uint32 (D, K)
+bands.npy       uint64 (N, D)  one band in one piece
+han.npy         int64 (D,)
+ids.parquet     string (D,)
+signer.json     scheme, version, permutations, bands, rows; and n
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from siku_dedup.points import Points
+from siku_dedup.signing import SignedBatch, Signer
+from siku_manifests.atomic import write_json
+from siku_manifests.errors import InputError
+
+
+def write_part(folder: Path, ids: pa.ChunkedArray, batches: Sequence[SignedBatch], signer: Signer) -> None:
+    """Write the signed documents of one range into an empty folder."""
+    values = np.concatenate([np.zeros(0, np.uint32), *(batch.points.values for batch in batches)])
+    lengths = [np.diff(batch.points.starts) for batch in batches]
+    arrays = {
+        "points": values,
+        "starts": np.concatenate([np.zeros(1, np.int64), np.cumsum(np.concatenate([np.zeros(0, np.int64), *lengths]))]),
+        "hashes": np.concatenate([np.zeros((0, 2), np.uint64), *(batch.hashes for batch in batches)]),
+        "signatures": np.concatenate(
+            [np.zeros((0, signer.permutations), np.uint32), *(batch.signatures for batch in batches)]
+        ),
+        "bands": np.concatenate([np.zeros((signer.bands.number, 0), np.uint64), *(b.bands for b in batches)], axis=1),
+        "han": np.concatenate([np.zeros(0, np.int64), *(batch.han for batch in batches)]),
+    }
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
+    pq.write_table(pa.table({"id": ids}), folder / "ids.parquet")
+    write_json(folder / "signer.json", {**signer.record(), "n": signer.n})
+
+
+class SignedParts:
+    """All signed documents of a corpus; rows count through the parts in order. It is a `clusters.Signed`."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._folders = list(folders)
+        records = [_read_record(folder) for folder in folders]
+        _check_same(records, folders)
+        self.han = self._joined("han")
+        self.hashes = self._joined("hashes")
+        self.lengths = np.concatenate([np.zeros(0, np.int64), *(np.diff(starts) for starts in self._maps("starts"))])
+        sizes = [len(signatures) for signatures in self._maps("signatures")]
+        self._bounds = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        self.n = np.repeat([record["n"] for record in records], sizes).astype(np.int64)
+        self.band_count = int(records[0]["bands"]) if records else 0
+        self.permutations = int(records[0]["permutations"]) if records else 0
+        self._signatures = self._maps("signatures")
+        self._bands = self._maps("bands")
+        self._points = self._maps("points")
+        self._starts = self._maps("starts")
+
+    def __len__(self) -> int:
+        return int(self._bounds[-1])
+
+    def band(self, number: int) -> NDArray[np.uint64]:
+        """Keys of one band, shape (D,)."""
+        return np.concatenate([np.zeros(0, np.uint64), *(bands[number] for bands in self._bands)])
+
+    def signatures(self, rows: NDArray[np.int64]) -> NDArray[np.uint32]:
+        """Signatures of some documents, shape (len(rows), K)."""
+        out = np.empty((len(rows), self.permutations), np.uint32)
+        for part, places in self._places(rows):
+            out[places] = self._signatures[part][rows[places] - self._bounds[part]]
+        return out
+
+    def points(self, rows: NDArray[np.int64]) -> Points:
+        """Key texts of some documents."""
+        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(self.lengths[rows])])
+        values = np.empty(starts[-1], np.uint32)
+        for part, places in self._places(rows):
+            source, begins = self._points[part], self._starts[part]
+            for place, row in zip(places.tolist(), (rows[places] - self._bounds[part]).tolist(), strict=True):
+                values[starts[place] : starts[place + 1]] = source[begins[row] : begins[row + 1]]
+        return Points(values, starts)
+
+    def ids(self, rows: NDArray[np.int64]) -> list[str]:
+        """Ids of some documents; reads one part's ids at a time."""
+        out = [""] * len(rows)
+        for part, places in self._places(rows):
+            column = pq.read_table(self._folders[part] / "ids.parquet")["id"]
+            for place, value in zip(
+                places.tolist(), column.take(pa.array(rows[places] - self._bounds[part])).to_pylist(), strict=True
+            ):
+                out[place] = value
+        return out
+
+    def part_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Number of the part that holds each row."""
+        return np.searchsorted(self._bounds, rows, side="right").astype(np.int64) - 1
+
+    def _places(self, rows: NDArray[np.int64]) -> list[tuple[int, NDArray[np.int64]]]:
+        parts = self.part_of(rows)
+        return [(int(part), np.flatnonzero(parts == part)) for part in np.unique(parts)]
+
+    def _maps(self, name: str) -> list[NDArray[Any]]:
+        return [np.load(folder / f"{name}.npy", mmap_mode="r") for folder in self._folders]
+
+    def _joined(self, name: str) -> NDArray[Any]:
+        return np.concatenate(self._maps(name))
+
+
+def _read_record(folder: Path) -> dict[str, Any]:
+    record: dict[str, Any] = msgspec.json.decode((folder / "signer.json").read_bytes())
+    return record
+
+
+def _check_same(records: list[dict[str, Any]], folders: Sequence[Path]) -> None:
+    """Refuse to compare signatures that were made differently: they would silently never agree."""
+    for record, folder in zip(records, folders, strict=True):
+        for key in record.keys() - {"n"}:
+            if record[key] != records[0][key]:
+                msg = (
+                    f"{folder}: signatures have {key} = {record[key]}, those of {folders[0]} have {records[0][key]}; "
+                    f"they cannot be compared, so sign all documents with one setting."
+                )
+                raise InputError(msg)
