@@ -1,0 +1,51 @@
+"""Where the documents lie that this stage reads."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow.parquet as pq
+
+from siku_manifests.errors import InputError
+from siku_manifests.stage import Context
+
+
+class DocumentShard(NamedTuple):
+    """One shard of the documents stage."""
+
+    source: str
+    path: Path
+
+
+def document_shards(context: Context) -> list[DocumentShard]:
+    """Shards of the documents stage: sources in the recipe's order, shards by number.
+
+    Raises:
+        InputError: there is none.
+    """
+    folder = context.parents["documents"]
+    names = sorted(shard.path for shard in context.parent_manifest("documents").identity.shards)
+    by_source: dict[str, list[Path]] = {}
+    for name in names:
+        by_source.setdefault(Path(name).stem.rpartition("-")[0], []).append(folder / name)
+    shards = [DocumentShard(source.name, p) for source in context.recipe.source for p in by_source.get(source.name, [])]
+    if not shards:
+        msg = f"{folder}: the documents stage kept no document; look into its dropped/ and quarantine/ for the reasons."
+        raise InputError(msg)
+    return shards
+
+
+def texts_at(context: Context, rows: list[int]) -> dict[int, str]:
+    """Texts of documents by row, reading only the row groups that hold them."""
+    wanted = sorted(set(rows))
+    texts: dict[int, str] = {}
+    base = 0
+    for shard in document_shards(context):
+        with pq.ParquetFile(shard.path) as file:
+            for group in range(file.metadata.num_row_groups):
+                size = file.metadata.row_group(group).num_rows
+                here = [row for row in wanted if base <= row < base + size]
+                if here:
+                    column: Any = file.read_row_group(group, columns=["text"])["text"]
+                    texts.update({row: column[row - base].as_py() for row in here})
+                base += size
+    return texts

@@ -1,0 +1,19 @@
+"""The stage `corpus`: of the documents, one of each."""
+
+from siku_manifests.stage import Phase, Stage
+
+CORPUS = Stage(
+    name="corpus",
+    room="siku_dedup",
+    help="Remove duplicates and split what stays into training and validation.",
+    parents=("documents",),
+    sections=("dedup", "seed", "shard_bytes", "keep_dropped"),
+    source_fields=("name", "profile", "priority"),
+    libraries=("numpy", "OpenCC", "pyarrow", "regex", "xxhash"),
+    phases=(
+        Phase("sign", "siku_dedup.build:plan_signing", "siku_dedup.build:sign"),
+        Phase("cluster", "siku_dedup.build:plan_clustering", "siku_dedup.build:cluster_all"),
+        Phase("write", "siku_dedup.build:plan_writing", "siku_dedup.build:write"),
+    ),
+    finish="siku_dedup.build:finish",
+)
