@@ -72,7 +72,7 @@ class Dedup(Section, frozen=True, kw_only=True):
     threshold: float = 0.8
     """Jaccard similarity of character n-grams from which two documents are duplicates."""
     characters: dict[Profile, Annotated[int, msgspec.Meta(ge=1, le=13)]] = {}
-    """Characters in a shingle, where they shall differ from a profile's default (5; verse and classics 3; English 12)."""
+    """Characters in a shingle, where not a profile's default (5; verse and classics 3; English 12)."""
     scope: Literal["global", "source"] = "global"
     """Whether duplicates are looked for across sources or inside each."""
     validation: float = 0.01
