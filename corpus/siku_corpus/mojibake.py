@@ -15,17 +15,30 @@ from typing import NamedTuple
 
 from siku_corpus.normalize import SEPARATOR
 
-_SIGNS = ("\ufffd", "锟", "烫烫烫", "屯屯屯", "锛", "銆", "鈥", "鐨")
-"""Mojibake of a few sentences has one of these: in UTF-8 read as GBK they are ，。“ and 的."""
-_LATIN = re.compile("[\u00b0-\u00f7][\u0080-\u00fe]")
-_SUSPECT = re.compile(
-    "锟斤拷|锟斤|斤拷|烫烫烫|屯屯屯|\ufffd{2}"  # replacement characters and fresh memory, read as GBK
-    "|(?:[澶鐨涓鍦鎴鏄锛銆鈥闂]+[^\\s\x1e]?){3}"  # UTF-8 read as GBK
-    "|(?:[\u00c3-\u00ef][\u0080-\u00bf]{1,2}){2}"  # UTF-8 read as Latin-1
-    "|(?:[\u00b0-\u00f7][\u00a1-\u00fe]){4}"  # GBK read as Latin-1
-)
+
+def _utf8_read_as_gbk() -> str:
+    """The characters that GBK makes of E4-E9 80-A0, bytes that UTF-8 Chinese is full of.
+
+    They lie outside GB2312, so simplified text has none, and a traditional poem one now and then.
+    """
+    return b"".join(bytes((lead, trail)) for lead in range(0xE4, 0xEA) for trail in range(0x80, 0xA1)).decode("gbk")
+
+
+_RARE = re.compile(f"[{_utf8_read_as_gbk()}]")
+_PATTERNS = {
+    "lost": re.compile("锟斤拷|锟斤|斤拷|烫烫烫|屯屯屯|\ufffd{2}"),
+    "utf-8 as gbk": re.compile(f"(?:{_RARE.pattern}[^\n\x1e]{{0,9}}){{3}}"),
+    "utf-8 as gbk, by its commonest": re.compile("(?:[锛銆鈥鐨][^\\n\\x1e]{0,40}){2}"),
+    "utf-8 as latin-1": re.compile("(?:[\u00c3-\u00ef][\u0080-\u00bf]{1,2}){2}"),
+    "gbk as latin-1": re.compile("(?:[\u00b0-\u00f7][\u00a1-\u00fe]){4}"),
+}
+"""What each kind of damage looks like; a look costs little, since each begins with a rare character."""
 _LOST = re.compile("锟斤拷|锟斤|斤拷|烫烫烫|屯屯屯|\ufffd+")
 _LOST_SHARE = 0.02
+_RARE_SHARE = 0.08
+_COMMON_WRONG = re.compile("[锛銆鈥鐨\ufffd]")
+"""What the first two bytes of ，。“ and the first of 的 become in GBK; three of them, lost characters
+counted, do not meet by chance."""
 _ROUTES = (("gb18030", "utf-8"), ("latin-1", "utf-8"), ("cp1252", "utf-8"), ("latin-1", "gb18030"))
 """(the table it was read with, the one it was written in)."""
 
@@ -41,10 +54,10 @@ class Mended(NamedTuple):
 
 
 def mend(texts: Sequence[str]) -> Mended:
-    """Repair the documents that are mojibake through and through; name those that cannot be.
+    r"""Repair the documents that are mojibake through and through; name those that cannot be.
 
     Example:
-        mend(["浣犲ソ锛屼笘鐣屻€傚洓搴撳叏涔�"]) finds it; mend([the same, unbroken]) -> ["你好，世界。四库全书"]
+        mend(["æ\u0098¥ç\u009c\xa0"]).texts -> ["春眠"]
     """
     result = list(texts)
     repaired, example, hopeless = 0, ("", ""), []
@@ -55,18 +68,26 @@ def mend(texts: Sequence[str]) -> Mended:
             result[index] = better
             repaired += 1
             example = example if repaired > 1 else (text[:40], better[:40])
-        elif sum(len(lost) for lost in _LOST.findall(text)) > len(text) * _LOST_SHARE:
+        elif _is_hopeless(text):
             hopeless.append(index)
     return Mended(result, repaired, example, hopeless)
 
 
 def _suspects(texts: Sequence[str]) -> list[int]:
-    """Positions of the texts that _SUSPECT matches, found in their join; most batches end at the signs."""
+    """Positions of the texts that look damaged, found in their join."""
     joined = SEPARATOR.join(texts)
-    if not any(sign in joined for sign in _SIGNS) and not _LATIN.search(joined):
+    places = [found.start() for pattern in _PATTERNS.values() for found in pattern.finditer(joined)]
+    if not places:
         return []
     ends = list(accumulate(len(text) + 1 for text in texts))
-    return sorted({bisect_right(ends, found.start()) for found in _SUSPECT.finditer(joined)})
+    return sorted({bisect_right(ends, place) for place in places})
+
+
+def _is_hopeless(text: str) -> bool:
+    lost = sum(len(found) for found in _LOST.findall(text))
+    if lost > len(text) * _LOST_SHARE:
+        return True
+    return len(_COMMON_WRONG.findall(text)) > 2 and len(_RARE.findall(text)) > len(text) * _RARE_SHARE
 
 
 def _repair(text: str) -> str | None:
@@ -75,6 +96,6 @@ def _repair(text: str) -> str | None:
             better = text.encode(wrong).decode(right)
         except UnicodeError:
             continue
-        if better != text and len(better) < len(text) and not _SUSPECT.search(better):
+        if len(better) < len(text) and not any(pattern.search(better) for pattern in _PATTERNS.values()):
             return better
     return None

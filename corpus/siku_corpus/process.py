@@ -182,7 +182,7 @@ class Processor:
         changed = (
             row
             for row in range(len(raw))
-            if public and len(self.account.changes) < EXAMPLES_KEPT and raw[row] != texts[row]
+            if public and len(self.account.changes) < EXAMPLES_KEPT and raw[row].strip() != texts[row]
         )
         return Account(
             rules=counts,
@@ -199,7 +199,12 @@ class Processor:
 
 
 def _change(before: str, after: str) -> Change:
-    return Change(before[:_EXAMPLE_CHARACTERS], after[:_EXAMPLE_CHARACTERS])
+    """The stretch around the first difference, some 150 characters, whole lines where they are short."""
+    place = next((i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), 0)
+    start = max(0, place - _EXAMPLE_CHARACTERS // 4)
+    start = before.rfind("\n", 0, start) + 1
+    end = start + _EXAMPLE_CHARACTERS // 2
+    return Change(before[start:end], after[start:end])
 
 
 def _path_of(document: str) -> str:

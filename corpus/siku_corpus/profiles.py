@@ -36,11 +36,11 @@ _FOREIGN = {"max_kana_share": 0.05, "max_hangul_share": 0.05}
 _REPETITION = {
     "max_duplicate_lines": 0.287, "max_duplicate_line_characters": 0.10,
     "max_top_2_gram": 0.256, "max_top_3_gram": 0.25, "max_top_4_gram": 0.25,
-    "max_duplicate_5_grams": 0.35, "max_duplicate_10_grams": 0.25,
+    "max_duplicate_5_grams": 0.45, "max_duplicate_10_grams": 0.35,
 }  # fmt: skip
 
 THRESHOLDS: dict[Profile, dict[str, float]] = {
-    "modern": {"min_characters": 50, "min_han_share": 0.5, "min_mean_line": 10, **_FOREIGN, **_REPETITION},
+    "modern": {"min_characters": 50, "min_han_share": 0.3, "min_mean_line": 10, **_FOREIGN, **_REPETITION},
     "encyclopedia": {"min_characters": 50, "min_han_share": 0.5, **_FOREIGN, **_REPETITION},
     "web": {
         "min_characters": 200, "min_han_share": 0.3, "min_mean_line": 10, "min_lines_ended": 0.106,
@@ -59,8 +59,8 @@ THRESHOLDS: dict[Profile, dict[str, float]] = {
 """Where a filter begins to drop; what a profile does not name is off there. Characters are counted after
 normalization. Length and line length are ChineseWebText's, lines and top pairs FineWeb-2's for Mandarin
 (cmn_Hani.yml), and all of English Gopher's. FineWeb-2 counts n-grams of a segmenter's words; counted in
-characters the same news gives other shares, so the limits on longer n-grams are where 999 of 1,000 articles
-of a newspaper month still pass."""
+characters the same news gives other shares, so the limits on longer n-grams lie where only news whose body was pasted
+twice (0.5 and more) is dropped; of 3,095 articles of a newspaper month that is none."""
 
 MIN_GRAM_CHARACTERS = 50
 """Below this a repeated n-gram is a figure of speech, and the n-gram filters do not look."""

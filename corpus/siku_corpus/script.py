@@ -19,7 +19,8 @@ KEPT_IN_PHRASES = frozenset("乾剋劄吒徵扞於昇氾濛祕脩苧蒐薹袷計
 """Characters that t2s changes when they stand alone and leaves inside some phrase; of OpenCC 1.4.2's
 TSPhrases. A test finds them anew in the installed dictionaries."""
 
-TELLING_SHARE = 0.01
+TELLING_WINDOW = 400
+CHARACTERS_FOR_EACH = 50
 
 
 @cache
@@ -49,15 +50,16 @@ _BEYOND_BASIC = re.compile("[\U00020000-\U000323af]")
 
 
 def is_traditional(text: str) -> bool:
-    """Whether at least one character in a hundred is one that only traditional text holds.
+    """Whether the text holds enough different characters that only traditional text has.
 
-    Not a single one: 朱文榘 is a name in a simplified text, and OpenCC would write it 朱文矩.
+    One in a short text, up to eight in one of 400 characters or more, where truly traditional text has sixty.
+    Not a single one: 三塚 and 朱文榘 are names in simplified articles, and OpenCC would write 三冢 and 朱文矩.
     """
     basic, beyond = _telling()
-    count = len(basic.findall(text))
+    found = set(basic.findall(text))
     if _BEYOND_BASIC.search(text):
-        count += len(beyond.findall(text))
-    return count > 0 and count >= len(text) * TELLING_SHARE
+        found.update(beyond.findall(text))
+    return len(found) >= max(1, min(len(text), TELLING_WINDOW) // CHARACTERS_FOR_EACH)
 
 
 def _is_ideograph(code: int) -> bool:

@@ -10,6 +10,7 @@ from siku_corpus.normalize import RULES
 from siku_corpus.process import SHOWN_PROFILES
 from siku_manifests.equation import total
 from siku_manifests.findings import Cell, Examples, Figures, Finding, Funnel, Histogram, Pair, SideBySide, Table
+from siku_manifests.raw import is_package
 from siku_manifests.recipe import Recipe
 
 _REFUSED = {
@@ -150,7 +151,16 @@ def _licences(recipe: Recipe, accounts: Mapping[str, Account]) -> Table:
     rows: list[list[Cell]] = []
     for source in recipe.source:
         counts = accounts[source.name].counts
-        rows.append([source.name, source.license, source.license_note, source.where, counts.kept, counts.han])
+        rows.append(
+            [
+                source.name,
+                source.license,
+                source.license_note,
+                source.where if is_package(source) else "own files",
+                counts.kept,
+                counts.han,
+            ]
+        )
     return Table(
         section="corpus",
         title="Sources and licences",

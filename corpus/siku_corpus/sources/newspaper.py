@@ -75,7 +75,7 @@ def _paragraph(line: Line, encoding: str) -> Paragraph | Bad:
 
 
 def _kind(text: str, tags: set[str]) -> Literal["headline", "body", "aside"]:
-    if tags <= _DATE_TAGS or _CREDIT.fullmatch(text):
+    if (tags <= _DATE_TAGS and "t" in tags) or _CREDIT.fullmatch(text):
         return "aside"
     said = _CLOSING_CREDIT.sub("", text)
     if len(said) <= _HEADLINE_CHARACTERS and said[-1] not in _SENTENCE_ENDS:

@@ -91,17 +91,34 @@ def _record(raw: msgspec.Raw, locator: str, data: bytes) -> Iterator[Item]:
     try:
         record = msgspec.json.decode(raw, type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        content = bytes(raw)
-        yield Bad("record", f"record {locator}: {error}", content, offset=data.find(content))
+        yield _bad(raw, f"record {locator}: {error}", data)
         return
     refusal = _refusal(record)
     if refusal:
         yield Refused(locator, "", refusal, _strings(record, ("name", "title", "author")))
         return
-    leaves = list(_leaves(record, {}))
+    try:
+        leaves = list(_leaves(record, {}))
+    except ValueError as error:
+        yield _bad(raw, f"record {locator}: {error}", data)
+        return
     for number, (text, meta) in enumerate(leaves):
         place = locator if len(leaves) == 1 else f"{locator}/{number}"
         yield Document(place, text, meta, records=0 if number else 1)
+
+
+def _bad(raw: msgspec.Raw, detail: str, data: bytes) -> Bad:
+    content = bytes(raw)
+    return Bad("record", detail, content, offset=data.find(content))
+
+
+def _body(record: dict[str, Any]) -> str | list[Any]:
+    """What stands under the first of the keys that hold text; null is no lines."""
+    found = next((record[key] for key in _LINES if key in record), None)
+    if not isinstance(found, str | list | None):
+        msg = f"its text is neither string nor list but {type(found).__name__}"
+        raise ValueError(msg)
+    return [] if found is None else found
 
 
 def _refusal(record: dict[str, Any]) -> str:
@@ -114,11 +131,11 @@ def _refusal(record: dict[str, Any]) -> str:
 
 def _leaves(record: dict[str, Any], inherited: dict[str, str]) -> Iterator[tuple[str, dict[str, str]]]:
     """Text and metadata of each passage below a record, in order."""
-    body = next((record[key] for key in _LINES if key in record), "")
+    body = _body(record)
     chapters = [part for part in body if isinstance(part, dict)] if isinstance(body, list) else []
     meta = inherited | _strings(record, _META)
     if not chapters:
-        lines = [body] if isinstance(body, str) else [line for line in body or [] if isinstance(line, str)]
+        lines = [body] if isinstance(body, str) else [line for line in body if isinstance(line, str)]
         lines += [line for line in record.get("comment", []) if isinstance(line, str)]
         text = "\n".join(lines)
         # Only where there are notes is a bracketed number a reference to one.

@@ -1,0 +1,77 @@
+"""Script conversion: OpenCC's own phrases, and text that must be left alone."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import opencc
+import pytest
+
+from siku_corpus.script import KEPT_IN_PHRASES, is_traditional, to_simplified
+
+DICTIONARIES = Path(opencc.__file__).parent / "clib" / "share" / "opencc"
+TOOL = Path(opencc.__file__).parent / "clib" / "bin" / "opencc_dict"
+SEPARATOR = "\x1e"
+
+
+@pytest.fixture(scope="module")
+def phrases(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Everything that t2s looks up: 477 phrases and some 5,000 characters."""
+    if not TOOL.exists():
+        pytest.skip("this build of OpenCC comes without the tool that unpacks its dictionaries")
+    out = tmp_path_factory.mktemp("dictionaries") / "out.txt"
+    found = []
+    for name in ("TSPhrases", "TSCharacters", "TSCharactersExt"):
+        source = DICTIONARIES / f"{name}.ocd2"
+        command = [str(TOOL), "-i", str(source), "-o", str(out), "-f", "ocd2", "-t", "text"]
+        subprocess.run(command, check=True, capture_output=True)
+        found += [line.split("\t")[0] for line in out.read_text(encoding="utf-8").splitlines()]
+    return found
+
+
+def test_traditional_text_is_converted_as_opencc_does(phrases: list[str]) -> None:
+    converter = opencc.OpenCC("t2s")
+    texts = [f"這個{phrase}。" for phrase in phrases]
+    found, count = to_simplified(texts, SEPARATOR)
+    assert found == [converter.convert(text) for text in texts]
+    assert count == len(texts)
+
+
+def test_the_kept_characters_are_those_of_the_installed_dictionaries(phrases: list[str]) -> None:
+    converter = opencc.OpenCC("t2s")
+    left = {character for phrase in phrases for character in converter.convert(phrase)}
+    assert {character for character in left if converter.convert(character) != character} == KEPT_IN_PHRASES
+
+
+def test_converting_again_changes_nothing(phrases: list[str]) -> None:
+    once, _ = to_simplified([f"這個{phrase}" for phrase in phrases], SEPARATOR)
+    assert to_simplified(once, SEPARATOR) == (once, 0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "乾县在陕西。",
+        "樊於期",
+        "",
+        "abc",
+        "朱文榘，" + "这是一篇很长的文章。" * 20,
+        "麽些族",
+        "三塚被迫提交辞呈。" * 20,
+    ],
+)
+def test_simplified_text_is_left_alone(text: str) -> None:
+    assert to_simplified([text], SEPARATOR) == ([text], 0)
+
+
+def test_only_the_traditional_documents_of_a_batch_change() -> None:
+    batch = ["乾县", "乾縣與乾隆", "后来", "𠵾"]
+    found, count = to_simplified(batch, SEPARATOR)
+    assert found[:3] == ["乾县", "乾县与乾隆", "后来"]
+    assert count == 1 + is_traditional("𠵾")
+
+
+@pytest.mark.parametrize(("text", "answer"), [("這是繁體", True), ("这是简体", False), ("一二三", False), ("", False)])
+def test_which_script(text: str, answer: bool) -> None:
+    assert is_traditional(text) is answer
