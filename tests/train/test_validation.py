@@ -51,6 +51,15 @@ def test_bits_per_byte_by_hand(tmp_path: Path) -> None:
     assert validation.unigram_entropy() == pytest.approx(expected)
 
 
+def test_the_space_that_a_tokenizer_puts_in_front_is_no_text(tmp_path: Path) -> None:
+    documents = [np.array([1, 9, 8, 2]), np.array([1, 8, 9, 2])]  # 1 begins a document; then a piece with a space
+    file = write_token_file(tmp_path / "s", documents, np.uint16)
+    bytes_behind = np.zeros(10, np.int64)
+    bytes_behind[[8, 9]] = 4, 7
+    validation = Validation(Reader({"s": file}, 4, 2), bytes_behind, windows=9, batch=1, prefixed=1)
+    assert validation.measure(Fixed())["s"].bytes == 2 * (4 + 7) - 2
+
+
 def test_a_validation_leaves_no_trace(make_model: Callable[..., Any], make_plan: Callable[..., Plan]) -> None:
     model = make_model()
     validation = make_plan().validation

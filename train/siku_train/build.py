@@ -70,21 +70,25 @@ def train(context: Context, range_: Range, out: Path) -> None:  # noqa: ARG001  
 def make_plan(context: Context, pieces: Model) -> Plan:
     """Open the token files and decide the order of the run."""
     options = context.recipe.pretrain
-    readers = [open_reader(context, split, pieces) for split in ("train", "validation")]
+    encoder = Encoder(pieces)
+    readers = [
+        Reader(open_token_files(context.parents["tokens"] / split), options.length, encoder.eos)
+        for split in ("train", "validation")
+    ]
     order = window_order(context, readers[0])
     return Plan(
         options=options,
         stream=WindowStream(readers[0], order, total=run_windows(options, len(order))),
-        validation=Validation(readers[1], piece_bytes(pieces), windows=options.evaluate_windows, batch=options.batch),
+        validation=Validation(
+            readers[1],
+            piece_bytes(pieces),
+            windows=options.evaluate_windows,
+            batch=options.batch,
+            prefixed=encoder.bos if pieces.dummy_prefix else -1,
+        ),
         base=BASE if options.base == SEEDED else options.base,
         seed=context.recipe.seed,
     )
-
-
-def open_reader(context: Context, split: str, pieces: Model) -> Reader:
-    """Open all token files of `train` or `validation`."""
-    files = open_token_files(context.parents["tokens"] / split)
-    return Reader(files, context.recipe.pretrain.length, Encoder(pieces).eos)
 
 
 def window_order(context: Context, reader: Reader) -> WindowOrder:

@@ -87,12 +87,17 @@ class Validation:
     Args:
         reader: the validation split.
         piece_bytes: shape (vocabulary,), UTF-8 bytes behind each piece.
+        prefixed: id after which a piece carries a space that the text does not have (the beginning-of-sequence
+            id, where the tokenizer puts a space before a text); -1 for none.
         windows: most windows of a source.
         batch: windows that go through the model at once.
     """
 
-    def __init__(self, reader: Reader, piece_bytes: NDArray[np.int64], *, windows: int, batch: int) -> None:
+    def __init__(
+        self, reader: Reader, piece_bytes: NDArray[np.int64], *, windows: int, batch: int, prefixed: int = -1
+    ) -> None:
         self.reader = reader
+        self.prefixed = prefixed
         self.piece_bytes = piece_bytes
         self.batch = batch
         self.chosen = {source: spread(count, windows) for source, count in reader.counts().items()}
@@ -113,17 +118,17 @@ class Validation:
             examples = [self.reader.example(source, window) for window in windows[start : start + self.batch]]
             inputs = {name: tensor.to(model.device) for name, tensor in default_collate(examples).items()}
             losses = model(**inputs, reduction="none")["loss"].double().cpu().numpy()
-            score += self._score(losses, inputs["labels"].cpu().numpy())
+            score += self._score(losses, inputs["labels"].cpu().numpy(), inputs["input_ids"].cpu().numpy())
         return score
 
-    def _score(self, losses: NDArray[np.float64], labels: NDArray[np.int64]) -> Score:
+    def _score(self, losses: NDArray[np.float64], labels: NDArray[np.int64], ids: NDArray[np.int64]) -> Score:
         learned = labels != IGNORE
         text = learned & (labels != self.reader.eos)
         return Score(
             nats=float(losses[learned].sum()),
             tokens=int(learned.sum()),
             text_nats=float(losses[text].sum()),
-            bytes=int(self.piece_bytes[labels[text]].sum()),
+            bytes=int(self.piece_bytes[labels[text]].sum() - (text & (ids == self.prefixed)).sum()),
         )
 
     def unigram_entropy(self) -> float:
