@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from siku_manifests.errors import InputError
+from siku_manifests.errors import InputError, StorageError
 from siku_manifests.sections import Pretrain, SeedModel
 from siku_train import checkpoint
 from siku_train.checkpoint import Cursor
@@ -116,6 +119,22 @@ def test_an_error_while_writing_leaves_nothing(tmp_path: Path) -> None:
 
     with pytest.raises(KeyError):
         write_half()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_told_from_a_bug(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(error: Exception) -> None:
+        with checkpoint.new_checkpoint(tmp_path, 10):
+            raise error
+
+    said = RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 576 vs 534")  # torch's words
+    with pytest.raises(RuntimeError):
+        fail(said)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=4096))
+    with pytest.raises(StorageError, match="the disk is full"):
+        fail(said)
+    with pytest.raises(StorageError, match="the disk is full"):
+        fail(SafetensorError("I/O error: No space left on device (os error 28)"))
     assert list(tmp_path.iterdir()) == []
 
 

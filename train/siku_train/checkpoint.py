@@ -25,11 +25,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from siku_manifests.atomic import PARTIAL_SUFFIX, sync_folder, write_json
-from siku_manifests.errors import InputError, storage_errors
+from siku_manifests.errors import InputError, StorageError, storage_errors
 
 WEIGHTS_FILE = "adapter_model.safetensors"
 CONFIG_FILE = "adapter_config.json"
 CURSOR_FILE = "cursor.json"
+NO_ROOM_BYTES = 16 * 2**20
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,23 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of every file of the checkpoint."""
 
 
+@contextmanager
+def tensor_file_errors(folder: Path) -> Iterator[None]:
+    """Tell a full disk from a bug: torch and safetensors report it as errors of their own, without an errno.
+
+    Raises:
+        StorageError: writing failed, and there is no room left.
+    """
+    try:
+        with storage_errors(folder):
+            yield
+    except (RuntimeError, SafetensorError) as error:
+        if shutil.disk_usage(folder).free >= NO_ROOM_BYTES:
+            raise
+        msg = f"{folder}: cannot write, the disk is full; free some room or give another place with --out."
+        raise StorageError(msg) from error
+
+
 def save_adapter(model: PeftModel, folder: Path, *, base: str) -> None:
     """Write the trained weights, each once, and the adapter's configuration.
 
@@ -59,7 +77,7 @@ def save_adapter(model: PeftModel, folder: Path, *, base: str) -> None:
         base: what the configuration names as the base model.
     """
     weights = get_peft_model_state_dict(model, save_embedding_layers=False)
-    with storage_errors(folder):
+    with tensor_file_errors(folder):
         save_file({name: weight.contiguous() for name, weight in weights.items()}, folder / WEIGHTS_FILE)
         (folder / WEIGHTS_FILE).chmod(0o644)  # safetensors gives it to its owner alone
     config = model.peft_config["default"].to_dict()
@@ -110,7 +128,8 @@ def new_checkpoint(folder: Path, step: int) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         try:
-            yield partial
+            with tensor_file_errors(partial):
+                yield partial
             for path in partial.iterdir():
                 with path.open("rb+") as written:
                     os.fsync(written.fileno())

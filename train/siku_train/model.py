@@ -17,6 +17,7 @@ from transformers import AutoModelForCausalLM, BitsAndBytesConfig, LlamaConfig, 
 
 from siku_manifests.errors import InputError
 from siku_manifests.sections import Pretrain, SeedModel
+from siku_train.checkpoint import tensor_file_errors
 from siku_train.embeddings import NewPieces, extend_vocabulary
 from siku_train.loss import use_chunked_loss
 
@@ -43,7 +44,8 @@ def write_seed_base(folder: Path, shape: SeedModel, *, vocabulary: int, seed: in
         tie_word_embeddings=False,
         use_cache=False,
     )
-    with torch.random.fork_rng():
+    folder.mkdir(parents=True, exist_ok=True)
+    with torch.random.fork_rng(), tensor_file_errors(folder):
         torch.manual_seed(seed)
         LlamaForCausalLM(config).save_pretrained(folder)
 
