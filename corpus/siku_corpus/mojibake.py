@@ -26,13 +26,14 @@ def _utf8_read_as_gbk() -> str:
 
 _RARE = re.compile(f"[{_utf8_read_as_gbk()}]")
 _PATTERNS = {
-    "lost": re.compile("锟斤拷|锟斤|斤拷|烫烫烫|屯屯屯|\ufffd{2}"),
-    "utf-8 as gbk": re.compile(f"(?:{_RARE.pattern}[^\n\x1e]{{0,9}}){{3}}"),
-    "utf-8 as gbk, by its commonest": re.compile("(?:[锛銆鈥鐨][^\\n\\x1e]{0,40}){2}"),
-    "utf-8 as latin-1": re.compile("(?:[\u00c3-\u00ef][\u0080-\u00bf]{1,2}){2}"),
-    "gbk as latin-1": re.compile("(?:[\u00b0-\u00f7][\u00a1-\u00fe]){4}"),
+    "lost": re.compile("锟斤拷|锟斤|斤拷|烫烫烫|屯屯屯|\ufffd\ufffd"),
+    "utf-8 as gbk": re.compile(rf"{_RARE.pattern}(?:[^\n\x1e]{{0,9}}{_RARE.pattern}){{2}}"),
+    "utf-8 as gbk, by its commonest": re.compile("[锛銆鈥鐨][^\n\x1e]{0,40}[锛銆鈥鐨]"),
+    "utf-8 as latin-1": re.compile("[\xc3-\xef][\x80-\xbf]{1,2}[\xc3-\xef][\x80-\xbf]"),
+    "gbk as latin-1": re.compile("[\xb0-\xf7][\xa1-\xfe](?:[\xb0-\xf7][\xa1-\xfe]){3}"),
 }
-"""What each kind of damage looks like; a look costs little, since each begins with a rare character."""
+"""What each kind of damage looks like. Each begins with one class of rare characters, and not with a repeated
+group: then `re` jumps from candidate to candidate, five times as fast."""
 _LOST = re.compile("锟斤拷|锟斤|斤拷|烫烫烫|屯屯屯|\ufffd+")
 _LOST_SHARE = 0.02
 _RARE_SHARE = 0.08

@@ -61,7 +61,9 @@ def normalize(texts: Sequence[str], rules: Iterable[str]) -> Normalized:
     chosen = set(rules)
     counts: dict[str, int] = {}
     examples: dict[str, tuple[str, str]] = {}
-    joined = SEPARATOR.join(text.replace(SEPARATOR, "") for text in texts)
+    joined = SEPARATOR.join(texts)
+    if joined.count(SEPARATOR) >= max(1, len(texts)):
+        joined = SEPARATOR.join(text.replace(SEPARATOR, "") for text in texts)
     for name, rule in RULES.items():
         if name not in chosen:
             continue
@@ -105,11 +107,11 @@ def _example(
     return before, pattern.sub(replacement, before)
 
 
-_FULL_WIDTH_OFFSET = 0xFEE0
+_HALF_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 
 
 def _to_half(match: re.Match[str]) -> str:
-    return "".join(chr(ord(character) - _FULL_WIDTH_OFFSET) for character in match[0])
+    return match[0].translate(_HALF_WIDTH)
 
 
 def _compose(text: str) -> Applied:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import msgspec
@@ -178,16 +179,13 @@ class Processor:
         examples: Mapping[str, tuple[str, str]],
         drop: Mapping[int, Objection],
     ) -> Account:
-        public = self._behaviour.profile in SHOWN_PROFILES
-        changed = (
-            row
-            for row in range(len(raw))
-            if public and len(self.account.changes) < EXAMPLES_KEPT and raw[row].strip() != texts[row]
-        )
+        wanted = EXAMPLES_KEPT - len(self.account.changes) if self._behaviour.profile in SHOWN_PROFILES else 0
+        different = (row for row, pair in enumerate(zip(raw, texts, strict=True)) if pair[0] != pair[1])
+        changed = (row for row in different if raw[row].strip() != texts[row]) if wanted and counts else ()
         return Account(
             rules=counts,
             rule_examples={name: Change(*pair) for name, pair in examples.items() if any(pair)},
-            changes=[_change(raw[row], texts[row]) for row, _ in zip(changed, range(EXAMPLES_KEPT), strict=False)],
+            changes=[_change(raw[row], texts[row]) for row in islice(changed, wanted)],
             drop_examples={
                 objection.reason: Change(
                     texts[row][:_EXAMPLE_CHARACTERS], "", f"{objection.value:g} against {objection.threshold:g}"
