@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from html.entities import html5
 from typing import NamedTuple
 
 from siku_corpus.wikitext.lines import tidy
@@ -49,5 +50,12 @@ def to_text(markup: str, *, variant: Variant | None = "zh-cn") -> Article:
         place = text[max(0, found.start() - 20) : found.end() + 20]
         msg = f"markup is left over: {place!r}"
         raise MarkupError(msg)
-    text = store.restore(_ENTITY.sub(lambda match: html.unescape(match[0]), text))
+    text = store.restore(_ENTITY.sub(_character, text))
     return Article(text.strip(), scanner.title)
+
+
+def _character(entity: re.Match[str]) -> str:
+    """The character of a numeric or named entity; a name that HTML does not know stays as it is."""
+    if entity[0][1] == "#":
+        return html.unescape(entity[0])
+    return html5.get(entity[0][1:], entity[0])

@@ -29,19 +29,17 @@ class Arguments:
 
 def read_arguments(parts: list[str]) -> Arguments:
     """The arguments among what the bars of a template separate, without its name."""
-    positional = [""]
+    unnamed: list[str] = []
     named: dict[str, str] = {}
     for part in parts:
         name, equals, value = part.partition("=")
         if equals:
             named[name.strip()] = value.strip()
         else:
-            positional.append(part.strip())
-    for name, value in named.items():
-        if name.isascii() and name.isdigit() and 0 < int(name) <= len(positional):
-            place = int(name)
-            positional[place : place + 1] = [value]
-    return Arguments(positional, named)
+            unnamed.append(part.strip())
+    numbered = {str(place): text for place, text in enumerate(unnamed, 1)} | named
+    last = max((place for place in range(1, len(parts) + 1) if str(place) in numbered), default=0)
+    return Arguments([numbered.get(str(place), "") for place in range(last + 1)], named)
 
 
 Take = int | Callable[[Arguments], str]
