@@ -86,8 +86,8 @@ def resolve(name: str, recipe: Recipe, *, out: Path) -> Resolved:
         parent = resolve(parent_name, recipe, out=out)
         if not parent.is_done:
             msg = (
-                f"{name} of recipe {recipe.name} needs the stage {parent_name}, which is not built "
-                f"(or was built from another recipe or code); run `make` for it first: siku {command_of(parent_name)} …"
+                f"{name} of recipe {recipe.name} needs the stage {parent_name}, which is not built from this recipe "
+                f"and code in {out}; build it first: siku {command_of(parent_name)} {recipe.name}."
             )
             raise InputError(msg)
         parents[parent_name] = parent.folder

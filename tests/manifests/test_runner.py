@@ -91,7 +91,7 @@ def test_a_changed_raw_file_redoes_its_stage(toy) -> None:
 def test_a_missing_parent_names_the_command(toy) -> None:
     done = toy.run("lengths", toy.recipe)
     assert done.returncode == 2
-    assert "needs the stage lines, which is not built" in done.stderr
+    assert "needs the stage lines, which is not built from this recipe and code" in done.stderr
     assert "siku lines" in done.stderr
 
 
