@@ -100,6 +100,16 @@ def test_peft_alone_can_load_the_result(outcome) -> None:
     assert not weights.equal(model.state_dict()["lm_head.original_module.weight"])
 
 
+def test_a_base_in_a_folder_gives_the_same_model_as_the_seeded_one(outcome, make_context: Make, tmp_path: Path) -> None:
+    seeded, _ = outcome
+    done = run_stage(make_context(tmp_path, base=str(seeded.folder / "base")))
+    assert not any(name.startswith("base/") for name in done.shards)
+    weights = "adapter/adapter_model.safetensors"
+    assert (tmp_path / weights).read_bytes() == (seeded.folder / weights).read_bytes()
+    config = json.loads((tmp_path / "adapter/adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == str(seeded.folder / "base")
+
+
 def test_windows_of_a_run() -> None:
     options = msgspec.structs.replace(build.Pretrain(), tokens=400_000, length=512, batch=2, accumulation=1)
     assert run_windows(options, 10**6) == 782
