@@ -41,7 +41,8 @@ def headline(stages: Sequence[StageView]) -> list[Figure]:
         for block in stage.findings:
             if isinstance(block, Figures) and block.section not in seen:
                 seen.add(block.section)
-                figures += [Figure(*item) for item in block.items[:HEADLINE_FIGURES]]
+                said = {figure.label for figure in figures}
+                figures += [Figure(*item) for item in block.items if item[0] not in said][:HEADLINE_FIGURES]
     return figures
 
 
