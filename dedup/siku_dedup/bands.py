@@ -69,7 +69,7 @@ def choose_bands(permutations: int, *, threshold: float) -> Bands:
         twice = Bands(2 * once.number, rows, 2)
         if rows * rows <= permutations and twice.recall(threshold) >= LEAST_RECALL:
             return twice
-    return Bands(permutations, 1)
+    return Bands(permutations // 2, 2)
 
 
 def band_keys(signatures: NDArray[np.uint32], bands: Bands, *, salt: int) -> NDArray[np.uint64]:
@@ -110,21 +110,36 @@ def fill_keys(  # pragma: no cover
     coefficients: NDArray[np.uint64],
     keys: NDArray[np.uint64],
 ) -> None:
-    """Kernel of `band_keys`: a multilinear sum of the rows, then fmix64 of MurmurHash3."""
+    """Kernel of `band_keys`: a multilinear sum over pairs of values, then fmix64 of MurmurHash3."""
+    number = keys.shape[0]
     neighbours = signatures.shape[1] // rows
+    totals = np.empty(number, np.uint64)
     for doc in range(signatures.shape[0]):
         signature = signatures[doc]
-        for band in range(keys.shape[0]):
-            total = coefficients[65] * (salt + np.uint64(1))
+        totals[:] = coefficients[-1] * (salt + np.uint64(1))
+        for band in range(neighbours):
+            values = signature[band * rows : (band + 1) * rows]
+            for row in range(0, rows, 2):
+                totals[band] += coefficients[row] * _pair(values[row], values[row + 1])
+        if number > neighbours:
             # The second layout takes every neighbours-th value: the columns of the squares.
-            first, step = (band * rows, 1) if band < neighbours else (band - neighbours, neighbours)
-            for row in range(rows):
-                total += coefficients[row] * np.uint64(signature[first + row * step])
+            for row in range(0, rows, 2):
+                left = signature[row * neighbours : (row + 1) * neighbours]
+                right = signature[(row + 1) * neighbours : (row + 2) * neighbours]
+                for band in range(neighbours):
+                    totals[neighbours + band] += coefficients[row] * _pair(left[band], right[band])
+        for band in range(number):
+            total = totals[band]
             total ^= total >> np.uint64(33)
             total *= np.uint64(0xFF51AFD7ED558CCD)
             total ^= total >> np.uint64(33)
             total *= np.uint64(0xC4CEB9FE1A85EC53)
             keys[band, doc] = total ^ (total >> np.uint64(33))
+
+
+@numba.njit(nogil=True, cache=True)
+def _pair(high: np.uint32, low: np.uint32) -> np.uint64:  # pragma: no cover
+    return np.uint64((np.uint64(high) << np.uint64(32)) | np.uint64(low))
 
 
 @numba.njit(nogil=True, cache=True)
