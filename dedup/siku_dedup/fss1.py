@@ -58,10 +58,12 @@ def fill_bins(  # pragma: no cover
         row = signatures[doc]
         for k in range(bins):
             row[k] = NONE
-        for i in range(starts[doc], starts[doc + 1]):
+        # A slice, since numba tests an index that begins at a variable for being negative.
+        text_hashes = hashes[starts[doc] : starts[doc + 1]]
+        for i in range(len(text_hashes)):
             # The bin's number is part of the hash, so comparing whole hashes compares values. No branch: one
             # that is mispredicted costs more than the store.
-            h = hashes[i]
+            h = text_hashes[i]
             place = np.uint64(h >> shift)
             row[place] = min(row[place], h)
         for k in range(bins):

@@ -128,8 +128,9 @@ def fold(  # pragma: no cover
     for doc in range(len(special)):
         flags = np.uint32(0)
         count = np.uint32(0)
-        for i in range(texts.starts[doc], texts.starts[doc + 1]):
-            folded = table[texts.values[i]]
+        text = texts.values[texts.starts[doc] : texts.starts[doc + 1]]
+        for i in range(len(text)):
+            folded = table[text[i]]
             flags |= folded
             count += (folded >> np.uint32(30)) & np.uint32(1)
             point = folded & _POINT

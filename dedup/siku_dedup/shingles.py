@@ -67,38 +67,65 @@ def fill_hashes(  # pragma: no cover
     coefficients: NDArray[np.uint64],
     hashes: NDArray[np.uint32],
 ) -> None:
-    """Kernel of `hash_shingles`: two coefficients a pass over a block that stays in the L1 cache."""
+    """Kernel of `hash_shingles`."""
     sums = np.empty(_BLOCK, np.uint64)
     base = 0
     for doc in range(len(starts) - 1):
         text = values[starts[doc] : starts[doc + 1]]
         # A text shorter than n is summed as far as it goes.
         width = min(n, len(text))
-        count = len(text) - width + 1
-        for low in range(0, count, _BLOCK):
-            size = min(_BLOCK, count - low)
-            block = sums[:size]
-            for i in range(size):
-                block[i] = coefficients[0]
-            j = 0
-            if width & 1:
-                k1 = coefficients[1]
-                first = text[low : low + size]
-                for i in range(size):
-                    block[i] += k1 * np.uint64(first[i])
-                j = 1
-            while j < width:
-                k1 = coefficients[j + 1]
-                k2 = coefficients[j + 2]
-                left = text[low + j : low + j + size]
-                right = text[low + j + 1 : low + j + 1 + size]
-                for i in range(size):
-                    block[i] += k1 * np.uint64(left[i]) + k2 * np.uint64(right[i])
-                j += 2
-            out = hashes[base + low : base + low + size]
-            for i in range(size):
-                out[i] = _mixed(np.uint32(block[i] >> np.uint64(32)))
-        base += count
+        out = hashes[base : base + len(text) - width + 1]
+        if width == 5:
+            _hash_fives(text, coefficients, out)
+        elif width == 3:
+            _hash_threes(text, coefficients, out)
+        else:
+            for low in range(0, len(out), _BLOCK):
+                _hash_block(text[low:], width, coefficients, sums, out[low : low + _BLOCK])
+        base += len(out)
+
+
+@numba.njit(nogil=True, cache=True)
+def _hash_block(  # pragma: no cover
+    text: NDArray[np.uint32],
+    width: int,
+    coefficients: NDArray[np.uint64],
+    sums: NDArray[np.uint64],
+    out: NDArray[np.uint32],
+) -> None:
+    """Any width: a pass for each coefficient over sums that stay in the L1 cache."""
+    sums = sums[: len(out)]
+    for i in range(len(out)):
+        sums[i] = coefficients[0]
+    for j in range(width):
+        k = coefficients[j + 1]
+        shifted = text[j : j + len(out)]
+        for i in range(len(out)):
+            sums[i] += k * np.uint64(shifted[i])
+    for i in range(len(out)):
+        out[i] = _mixed(np.uint32(sums[i] >> np.uint64(32)))
+
+
+@numba.njit(nogil=True, cache=True)
+def _hash_threes(  # pragma: no cover
+    text: NDArray[np.uint32], k: NDArray[np.uint64], out: NDArray[np.uint32]
+) -> None:
+    """The usual widths in one pass, the sum in a register: two thirds of the time."""
+    k0, k1, k2, k3 = k[0], k[1], k[2], k[3]
+    for i in range(len(out)):
+        total = k0 + k1 * np.uint64(text[i]) + k2 * np.uint64(text[i + 1]) + k3 * np.uint64(text[i + 2])
+        out[i] = _mixed(np.uint32(total >> np.uint64(32)))
+
+
+@numba.njit(nogil=True, cache=True)
+def _hash_fives(  # pragma: no cover
+    text: NDArray[np.uint32], k: NDArray[np.uint64], out: NDArray[np.uint32]
+) -> None:
+    k0, k1, k2, k3, k4, k5 = k[0], k[1], k[2], k[3], k[4], k[5]
+    for i in range(len(out)):
+        total = k0 + k1 * np.uint64(text[i]) + k2 * np.uint64(text[i + 1]) + k3 * np.uint64(text[i + 2])
+        total += k4 * np.uint64(text[i + 3]) + k5 * np.uint64(text[i + 4])
+        out[i] = _mixed(np.uint32(total >> np.uint64(32)))
 
 
 @numba.njit(nogil=True, cache=True)
