@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import random
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -63,6 +64,17 @@ def test_runs_of_one_character(name: str, request: pytest.FixtureRequest) -> Non
 def test_a_long_document_of_one_letter_takes_no_quadratic_time(mistral: Model) -> None:
     text = "a" * 200_000 + "中国" * 50_000
     assert encoder(mistral).encode(text) == reference(mistral.raw).encode(text)
+
+
+def test_remembered_words_are_told_apart(mistral: Model) -> None:
+    """A word at the start of a document has a space in front that its bytes do not show; rows are few."""
+    chance = random.Random(1)
+    words = ["".join(chance.choices("abcdefghijklmnop", k=chance.randrange(2, 7))) for _ in range(12_000)]
+    texts = [text for word in words for text in (word, f"\n{word}", f" {word}", f"{word}的{word}\u2581{word}")]
+    ids, lengths = encoder(mistral).encode_batch(texts)
+    expected = reference(mistral.raw).encode(texts)
+    assert lengths.tolist() == [len(want) for want in expected]
+    assert ids.tolist() == [i for want in expected for i in want]
 
 
 def test_real_lines(mistral: Model, alpaca: Model, shared_data: Path) -> None:

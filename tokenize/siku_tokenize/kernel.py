@@ -6,6 +6,8 @@ no piece, so a document falls apart there into segments: of Chinese, a few chara
 Each is merged on its own. Short ones by looking for the best pair each time (at most 64 symbols), longer
 ones by a heap, so that a megabyte of one letter costs n log n as well.
 
+Words come again: a segment of three and more symbols is looked up among those merged before, by its bytes.
+
     n  symbols of a segment        symbol  see tables.py
 """
 
@@ -15,136 +17,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from siku_tokenize.tables import Tables, find_pair, is_joint
+from siku_tokenize.merging import SHORT, merge_long, merge_short
+from siku_tokenize.tables import MIX, Tables, find_pair, is_joint
 
-SHORT = 64
-NO_RANK = 0x7FFFFFFF
-PLACE_BITS = 40  # a heap key is rank << 40 | place: segments up to 10**12 symbols
-
-
-@njit(nogil=True, cache=True)
-def merge_short(segment: NDArray[np.int32], n: int, scratch: NDArray[np.int32], tables: Tables) -> int:
-    """Merge a short segment in place; give the number of symbols left.
-
-    Args:
-        segment: symbols; the first n count.
-        n: 2 … SHORT.
-        scratch: (2, SHORT); what neighbours i and i + 1 merge into, -1 for nothing, and the rank of that.
-        tables: the model.
-    """
-    found, ranks = scratch[0], scratch[1]
-    for i in range(n - 1):
-        found[i] = find_pair(tables.pairs, segment[i], segment[i + 1])
-        ranks[i] = tables.ranks[found[i]] if found[i] >= 0 else NO_RANK
-    while n > 1:
-        best = 0
-        for i in range(1, n - 1):
-            if ranks[i] < ranks[best]:
-                best = i
-        if ranks[best] == NO_RANK:
-            break
-        segment[best] = found[best]
-        n -= 1
-        for i in range(best + 1, n):
-            segment[i] = segment[i + 1]
-        for i in range(best, n - 1):
-            found[i] = found[i + 1]
-            ranks[i] = ranks[i + 1]
-        for i in range(max(0, best - 1), min(best + 1, n - 1)):
-            found[i] = find_pair(tables.pairs, segment[i], segment[i + 1])
-            ranks[i] = tables.ranks[found[i]] if found[i] >= 0 else NO_RANK
-    return n
-
-
-@njit(nogil=True, cache=True)
-def sift_down(heap: NDArray[np.int64], size: int, at: int) -> None:
-    """Restore the heap below `at`; the smallest key lies at 0."""
-    key = heap[at]
-    while True:
-        child = 2 * at + 1
-        if child >= size:
-            break
-        if child + 1 < size and heap[child + 1] < heap[child]:
-            child += 1
-        if heap[child] >= key:
-            break
-        heap[at] = heap[child]
-        at = child
-    heap[at] = key
-
-
-@njit(nogil=True, cache=True)
-def sift_up(heap: NDArray[np.int64], at: int) -> None:
-    """Restore the heap above `at`."""
-    key = heap[at]
-    while at > 0:
-        parent = (at - 1) // 2
-        if heap[parent] <= key:
-            break
-        heap[at] = heap[parent]
-        at = parent
-    heap[at] = key
-
-
-@njit(nogil=True, cache=True)
-def push_pair(
-    heap: NDArray[np.int64], size: int, segment: NDArray[np.int32], left: int, right: int, tables: Tables
-) -> int:
-    """Put the pair at places (left, right) on the heap if it can merge; give the heap's new size."""
-    merged = find_pair(tables.pairs, segment[left], segment[right])
-    if merged < 0:
-        return size
-    heap[size] = (np.int64(tables.ranks[merged]) << PLACE_BITS) | left
-    sift_up(heap, size)
-    return size + 1
-
-
-@njit(nogil=True, cache=True)
-def merge_long(segment: NDArray[np.int32], n: int, tables: Tables) -> int:
-    """Merge a segment of any length in place, in O(n log n); give the number of symbols left.
-
-    Places are linked, merged ones die (-1). A key that no longer describes its place is dropped when it
-    comes up; one that describes it again, by another way, is as good as the fresh key beside it.
-    """
-    after = np.arange(1, n + 1)
-    before = np.arange(-1, n - 1)
-    heap = np.empty(2 * n, np.int64)  # n - 1 pairs at first; a merge takes one and adds at most two
-    size = 0
-    for i in range(n - 1):
-        size = push_pair(heap, size, segment, i, i + 1, tables)
-    while size > 0:
-        key = heap[0]
-        size -= 1
-        heap[0] = heap[size]
-        sift_down(heap, size, 0)
-        place = key & ((1 << PLACE_BITS) - 1)
-        right = after[place]
-        if segment[place] < 0 or right >= n:
-            continue
-        merged = find_pair(tables.pairs, segment[place], segment[right])
-        if merged < 0 or tables.ranks[merged] != key >> PLACE_BITS:
-            continue
-        segment[place] = merged
-        segment[right] = -1
-        after[place] = after[right]
-        if after[place] < n:
-            before[after[place]] = place
-            size = push_pair(heap, size, segment, place, after[place], tables)
-        if before[place] >= 0:
-            size = push_pair(heap, size, segment, before[place], place, tables)
-    kept: int = keep_living(segment, n)
-    return kept
-
-
-@njit(nogil=True, cache=True)
-def keep_living(segment: NDArray[np.int32], n: int) -> int:
-    """Close the gaps that merged symbols left; give the number of symbols."""
-    kept = 0
-    for i in range(n):
-        if segment[i] >= 0:
-            segment[kept] = segment[i]
-            kept += 1
-    return kept
+MEMORY_BITS = 13  # 256 KiB of rows, which stay in the second-level cache
 
 
 @njit(nogil=True, cache=True)
@@ -186,14 +62,6 @@ def read_character(data: NDArray[np.uint8], at: int) -> tuple[np.int64, int]:
 
 
 @njit(nogil=True, cache=True)
-def twice_as_long(segment: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Copy a full segment into one with room for as much again."""
-    longer = np.empty(2 * len(segment), np.int32)
-    longer[: len(segment)] = segment
-    return longer
-
-
-@njit(nogil=True, cache=True)
 def put_merged(
     segment: NDArray[np.int32], n: int, scratch: NDArray[np.int32], tables: Tables, out: NDArray[np.uint16], at: int
 ) -> int:
@@ -226,6 +94,50 @@ def as_one(n: int, first: int, last: int, pairs: NDArray[np.uint64]) -> np.int64
     return whole
 
 
+@njit(nogil=True, cache=True, inline="always")
+def put_again(first: int, count: int, out: NDArray[np.uint16], at: int) -> None:
+    """Write ids that stand in `out` once more."""
+    for i in range(count):
+        out[at + i] = out[first + i]
+
+
+@njit(nogil=True, cache=True, inline="always")
+def note(memory: NDArray[np.int64], row: int, begin: int, end: int, first: int, count: int) -> int:
+    """Keep where a segment's bytes and its ids stand; give the row."""
+    memory[row, 0] = begin
+    memory[row, 1] = end
+    memory[row, 2] = first
+    memory[row, 3] = count
+    return row
+
+
+@njit(nogil=True, cache=True)
+def recall(
+    memory: NDArray[np.int64], segment: NDArray[np.int32], n: int, data: NDArray[np.uint8], begin: int, end: int
+) -> np.int64:
+    """Find the row of a segment that was merged before; minus (row + 1) of where to note it, if it was not.
+
+    Args:
+        memory: int64 (MEMORY, 4), rows (begin, end, first, count): bytes of a segment in `data`, ids in `out`.
+        segment: its symbols; the first n count.
+        n: 3 and more.
+        data: UTF-8.
+        begin: first byte of the segment.
+        end: byte after it.
+    """
+    key = np.uint64(n)
+    for i in range(n):
+        key = (key ^ np.uint64(segment[i])) * MIX
+    row = np.int64(key >> np.uint64(64 - MEMORY_BITS))
+    before = memory[row, 0]
+    if memory[row, 1] - before != end - begin:
+        return -row - 1
+    for i in range(end - begin):
+        if data[before + i] != data[begin + i]:
+            return -row - 1
+    return row
+
+
 @njit(nogil=True, cache=True)
 def encode_documents(
     data: NDArray[np.uint8], offsets: NDArray[np.int64], tables: Tables, out: NDArray[np.uint16]
@@ -241,19 +153,19 @@ def encode_documents(
     Returns:
         int64 (documents,), ids of each document.
     """
-    lengths = np.empty(len(offsets) - 1, np.int64)
-    segment = np.empty(1024, np.int32)
-    scratch = np.empty((2, SHORT), np.int32)
+    lengths = np.diff(offsets)
+    segment = np.empty(lengths.max() + 1 if len(lengths) else 0, np.int32)
+    scratch, memory = np.empty((2, SHORT), np.int32), np.zeros((1 << MEMORY_BITS, 4), np.int64)
     symbols, joints, pairs, vocabulary = tables.symbols, tables.joints, tables.pairs, tables.vocabulary
     written = 0
     for document in range(len(lengths)):
-        at, end, first = offsets[document], offsets[document + 1], written
-        n, last = 0, np.int64(-1)
-        if tables.prefix >= 0 and at < end:
-            n, last = 1, np.int64(tables.prefix)
-            segment[0] = symbols[last]
+        at, end, start = offsets[document], offsets[document + 1], written
+        last = np.int64(tables.prefix if at < end else -1)
+        n = 1 if last >= 0 else 0
+        segment[0] = symbols[last]
+        begin = at - n  # one byte too early for a segment that begins with the prefix: its bytes do not say so
         while n > 0 or at < end:  # one turn more than characters, which ends the last segment
-            code_point, symbol = np.int64(-1), np.int32(-1)
+            here, code_point, symbol = at, np.int64(-1), np.int32(-1)
             if at < end:
                 code_point, at = read_character(data, at)
                 symbol = symbols[code_point]
@@ -262,16 +174,22 @@ def encode_documents(
                 if 0 <= whole < vocabulary:
                     out[written] = whole
                     written += 1
-                else:
+                elif n <= 2 or begin < offsets[document]:
                     written = put_merged(segment, n, scratch, tables, out, written)
-                n = 0
+                else:
+                    row = recall(memory, segment, n, data, begin, here)
+                    if row < 0:
+                        after = put_merged(segment, n, scratch, tables, out, written)
+                        row = note(memory, -row - 1, begin, here, written, after - written)
+                    else:
+                        put_again(memory[row, 2], memory[row, 3], out, written)
+                    written += memory[row, 3]
+                n, begin = 0, here
             if symbol >= 0:
-                if n == len(segment):
-                    segment = twice_as_long(segment)
                 segment[n] = symbol
-                n += 1
-                last = code_point
+                n, last = n + 1, code_point
             elif code_point >= 0:
                 written = put_bytes(code_point, tables.byte_ids, out, written)
-        lengths[document] = written - first
+                begin = at
+        lengths[document] = written - start
     return lengths

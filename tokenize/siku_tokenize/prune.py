@@ -26,7 +26,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from siku_tokenize.encode import cut_batches
-from siku_tokenize.kernel import NO_RANK, encode_documents
+from siku_tokenize.kernel import encode_documents
+from siku_tokenize.merging import NO_RANK
 from siku_tokenize.modelfile import Piece
 from siku_tokenize.tables import Tables, build_tables, find_pair
 
