@@ -97,34 +97,54 @@ def decode(  # pragma: no cover
         at = begins[doc]
         end = ends[doc]
         while at < end:
-            # 32 three-byte leads, three bytes apart, can be nothing but 32 characters; in this form, with its
-            # constant counts and slices, LLVM turns both loops into vector code (3 times as fast as one by one).
+            # 32 leads of three-byte characters, three bytes apart, can be nothing but 32 characters. Written here
+            # with constant counts and slices, both loops become vector code: 3 times as fast as one by one.
             while at <= end - 3 * _RUN:
-                run_bytes = data[at : at + 3 * _RUN]
-                run_points = values[out : out + _RUN]
+                run = data[at : at + 3 * _RUN]
+                points = values[out : out + _RUN]
                 other = np.uint8(0)
                 for k in range(_RUN):
-                    other |= np.uint8(np.uint8(run_bytes[3 * k] & np.uint8(0xF0)) ^ np.uint8(0xE0))
+                    other |= np.uint8(np.uint8(run[3 * k] & np.uint8(0xF0)) ^ np.uint8(0xE0))
                 if other:
                     break
                 for k in range(_RUN):
-                    run_points[k] = (
-                        (np.uint32(np.uint32(run_bytes[3 * k]) & np.uint32(0x0F)) << np.uint32(12))
-                        | (np.uint32(run_bytes[3 * k + 1] & np.uint8(0x3F)) << np.uint32(6))
-                        | np.uint32(run_bytes[3 * k + 2] & np.uint8(0x3F))
-                    )
+                    points[k] = _three_bytes(np.uint32(run[3 * k]), run[3 * k + 1], run[3 * k + 2])
                 at += 3 * _RUN
                 out += _RUN
-            stop = min(out + _RUN, out + end - at)
-            while at < end and out < stop:
-                lead = np.uint32(data[np.uint64(at)])
-                size = 1 + (lead >= 0xC0) + (lead >= 0xE0) + (lead >= 0xF0)
-                value = lead
-                if size > 1:
-                    value = np.uint32(lead & np.uint32(0x7F >> size))
-                for k in range(1, size):
-                    value = np.uint32(value << np.uint32(6)) | np.uint32(data[np.uint64(at + k)] & np.uint8(0x3F))
-                values[np.uint64(out)] = value
-                at += size
-                out += 1
+            size, count = _decode_stretch(data[at:end], values[out:])
+            at += size
+            out += count
         starts[doc + 1] = out
+
+
+@numba.njit(nogil=True, cache=True)
+def _decode_stretch(data: NDArray[np.uint8], values: NDArray[np.uint32]) -> tuple[int, int]:  # pragma: no cover
+    """Decode one by one up to where a next run of three-byte characters may begin; bytes and characters done."""
+    at, out = 0, 0
+    other_seen = False
+    while at < len(data):
+        lead = np.uint32(data[np.uint64(at)])
+        if (lead & np.uint32(0xF0)) == np.uint32(0xE0):
+            if other_seen and at + 3 * _RUN <= len(data):
+                break
+            values[np.uint64(out)] = _three_bytes(lead, data[np.uint64(at + 1)], data[np.uint64(at + 2)])
+            at += 3
+        else:
+            other_seen = True
+            size = int(1 + (lead >= 0xC0) + 2 * (lead >= 0xF0))
+            value = lead if size == 1 else np.uint32(lead & np.uint32(0x7F >> size))
+            for k in range(1, size):
+                value = np.uint32(value << np.uint32(6)) | np.uint32(data[np.uint64(at + k)] & np.uint8(0x3F))
+            values[np.uint64(out)] = value
+            at += size
+        out += 1
+    return at, out
+
+
+@numba.njit(nogil=True, cache=True)
+def _three_bytes(lead: np.uint32, middle: np.uint8, last: np.uint8) -> np.uint32:  # pragma: no cover
+    return np.uint32(
+        (np.uint32(lead & np.uint32(0x0F)) << np.uint32(12))
+        | (np.uint32(middle & np.uint8(0x3F)) << np.uint32(6))
+        | np.uint32(last & np.uint8(0x3F))
+    )

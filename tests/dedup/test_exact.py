@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import xxhash
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from siku_dedup.exact import first_equal, hash_keys
 from siku_dedup.points import column_points
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(st.sampled_from("春眠a"), max_size=3), max_size=60))
 def test_the_first_equal_one(texts: list[str]) -> None:
     hashes = hash_keys(column_points(pa.array(texts, pa.string())))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from siku_dedup.points import column_points
@@ -18,6 +18,7 @@ TEXT = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(TEXT, max_size=6), st.integers(0, 3), st.sampled_from([pa.string(), pa.large_string()]))
 def test_code_points_are_those_of_the_text(texts: list[str], skipped: int, kind: pa.DataType) -> None:
     points = column_points(pa.array(texts, kind).slice(skipped))
