@@ -18,13 +18,14 @@ import rfc8785
 from numpy.typing import NDArray
 
 from siku_dedup.clusters import Clusters, cluster
+from siku_dedup.contaminated import CONTAMINATED_FILE, gather_contaminated, write_contaminated
 from siku_dedup.exact import first_equal
 from siku_dedup.findings import FATES, PAIRS, SOURCES, SUMMARY, SURVIVORS, describe
 from siku_dedup.inputs import document_shards
 from siku_dedup.jaccard import jaccard
 from siku_dedup.parts import SignedParts, write_part
 from siku_dedup.signing import Signer, sign_texts
-from siku_dedup.survivors import EXACT, NEAR, TRAIN, VALIDATION, Verdicts, decide
+from siku_dedup.survivors import CONTAMINATED, EXACT, NEAR, TRAIN, VALIDATION, Verdicts, decide
 from siku_manifests.atomic import write_json
 from siku_manifests.document import DOCUMENT_SCHEMA, DROPPED_SCHEMA
 from siku_manifests.equation import Counts
@@ -34,7 +35,7 @@ from siku_manifests.stage import Context, Outcome, Range
 
 SIGN_BYTES = 32 << 20
 """Of Parquet data before compression, in one range; a range is held in memory."""
-REASONS = {EXACT: "exact_duplicate", NEAR: "near_duplicate"}
+REASONS = {EXACT: "exact_duplicate", NEAR: "near_duplicate", CONTAMINATED: "contaminated"}
 DUPLICATES = "duplicates.parquet"
 HAN = "han.npy"
 
@@ -67,6 +68,8 @@ def sign(context: Context, range_: Range, out: Path) -> None:
             ids.append(batch["id"])
             batches.append(sign_texts(batch["text"], signer))
     write_part(out, pa.chunked_array(ids, pa.string()), batches, signer)
+    if context.recipe.decontaminate.files:
+        write_contaminated(context.recipe, [batch.points for batch in batches], out)
 
 
 def _signer(context: Context, source: str) -> Signer:
@@ -84,8 +87,11 @@ def cluster_all(context: Context, range_: Range, out: Path) -> None:  # noqa: AR
     """Decide what becomes of each document, and keep what the report and the user want to know of it."""
     dedup = context.recipe.dedup
     signed = SignedParts(context.parts("sign"))
+    contaminated = gather_contaminated(context.parts("sign"))
+    held = contaminated["row"].to_numpy()
     first = first_equal(signed.hashes).astype(np.int64)
-    unique = np.flatnonzero(first == np.arange(len(first)))
+    # A contaminated document must not survive for a clean one. Equal keys hold equal questions, so no key is torn.
+    unique = np.setdiff1d(np.flatnonzero(first == np.arange(len(first))), held)
     found = cluster(signed, unique, threshold=dedup.threshold)
     sources = _source_numbers(context, signed)
     verdicts = decide(
@@ -96,11 +102,13 @@ def cluster_all(context: Context, range_: Range, out: Path) -> None:  # noqa: AR
         ids=signed,
         validation=(dedup.validation, context.recipe.seed),
     )
+    verdicts.fate[held], verdicts.survivor[held] = CONTAMINATED, held
     np.save(out / FATES, verdicts.fate)
     np.save(out / SURVIVORS, verdicts.survivor)
     np.save(out / SOURCES, sources)
     np.save(out / HAN, signed.han)
     write_table(_duplicates(signed, verdicts), out / DUPLICATES)
+    write_table(contaminated, out / CONTAMINATED_FILE)
     write_table(_pairs(signed, found), out / PAIRS)
     write_json(
         out / SUMMARY,
@@ -121,8 +129,8 @@ def _source_numbers(context: Context, signed: SignedParts) -> NDArray[np.int64]:
 
 
 def _duplicates(signed: SignedParts, verdicts: Verdicts) -> pa.Table:
-    """Every dropped document by row, with the survivor and the similarity of the two."""
-    rows = np.flatnonzero(verdicts.fate >= EXACT)
+    """Every duplicate by row, with the survivor and the similarity of the two."""
+    rows = np.flatnonzero((verdicts.fate == EXACT) | (verdicts.fate == NEAR))
     survivors = verdicts.survivor[rows]
     similarity = np.ones(len(rows))
     near = np.flatnonzero(verdicts.fate[rows] == NEAR)
@@ -171,7 +179,7 @@ def write(context: Context, range_: Range, out: Path) -> None:
     shard = document_shards(context)[range_.inputs["shard"]]
     part = context.part("cluster", 0)
     fates = np.load(part / FATES, mmap_mode="r")
-    duplicates = pq.read_table(part / DUPLICATES)
+    duplicates, contaminated = pq.read_table(part / DUPLICATES), pq.read_table(part / CONTAMINATED_FILE)
     row = int(range_.inputs["row"])
     counts = Counts()
     kept: dict[str, list[pa.RecordBatch]] = {"train": [], "validation": []}
@@ -181,8 +189,10 @@ def write(context: Context, range_: Range, out: Path) -> None:
         for split, value in (("train", TRAIN), ("validation", VALIDATION)):
             kept[split].append(batch.filter(pa.array(fate == value)))
         gone = batch.filter(pa.array(fate >= EXACT))
-        details = _slice(duplicates, row, row + len(batch))
-        dropped.append(_dropped(gone, fate[fate >= EXACT], details, context.recipe.dedup.threshold))
+        details = _duplicate_details(_slice(duplicates, row, row + len(batch)), context.recipe.dedup.threshold)
+        held = _slice(contaminated, row, row + len(batch))
+        details.update(zip(held["row"].to_pylist(), held["detail"].to_pylist(), strict=True))
+        dropped.append(_dropped(gone, fate[fate >= EXACT], [details[at] for at in sorted(details)]))
         counts += _count(fate)
         row += len(batch)
     tables = {split: pa.Table.from_batches(batches, DOCUMENT_SCHEMA) for split, batches in kept.items()}
@@ -201,12 +211,16 @@ def _slice(duplicates: pa.Table, low: int, high: int) -> pa.Table:
     return duplicates.slice(int(begin), int(end - begin))
 
 
-def _dropped(gone: pa.RecordBatch, fate: NDArray[np.int8], details: pa.Table, threshold: float) -> pa.RecordBatch:
-    similarities = zip(details["duplicate_of"].to_pylist(), details["similarity"].to_pylist(), strict=True)
-    notes = [
-        rfc8785.dumps({"duplicate_of": survivor, "similarity": round(value, 4), "threshold": threshold}).decode()
-        for survivor, value in similarities
-    ]
+def _duplicate_details(duplicates: pa.Table, threshold: float) -> dict[int, str]:
+    """By row, what is said of a duplicate in `dropped/`."""
+    columns = (duplicates[name].to_pylist() for name in ("row", "duplicate_of", "similarity"))
+    return {
+        row: rfc8785.dumps({"duplicate_of": survivor, "similarity": round(value, 4), "threshold": threshold}).decode()
+        for row, survivor, value in zip(*columns, strict=True)
+    }
+
+
+def _dropped(gone: pa.RecordBatch, fate: NDArray[np.int8], notes: list[str]) -> pa.RecordBatch:
     reasons = [REASONS[int(value)] for value in fate]
     stage = ["corpus"] * len(gone)
     columns: list[Any] = [gone["id"], gone["source"], stage, reasons, notes, gone["text"]]

@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from siku_dedup.contaminated import describe_contaminated
 from siku_dedup.inputs import texts_at
-from siku_dedup.survivors import EXACT, NEAR
+from siku_dedup.survivors import CONTAMINATED, EXACT, NEAR
 from siku_dedup.unionfind import roots, singletons, unite
 from siku_manifests.equation import Counts, total
 from siku_manifests.findings import Curve, Figures, Finding, Funnel, Histogram, Pair, SideBySide, Table
@@ -61,6 +62,7 @@ def describe(context: Context, folder: Path, counts: dict[str, Counts]) -> list[
     return [
         _figures(result, counts),
         _funnel(counts),
+        *describe_contaminated(context, folder),
         removals(result, names),
         cluster_sizes(result, names),
         estimates(result, permutations=dedup.permutations),
@@ -92,20 +94,26 @@ def _figures(result: Result, counts: dict[str, Counts]) -> Figures:
 def _funnel(counts: dict[str, Counts]) -> Funnel:
     rows = []
     for source, count in counts.items():
-        unique = count.read - count.dropped.get("exact_duplicate", 0)
-        rows.append((source, [count.read, unique, count.kept]))
-    return Funnel(section="dedup", title="Documents left", steps=["documents", "without exact", "kept"], rows=rows)
+        clean = count.read - count.dropped.get("contaminated", 0)
+        unique = clean - count.dropped.get("exact_duplicate", 0)
+        rows.append((source, [count.read, clean, unique, count.kept]))
+    steps = ["documents", "decontaminated", "without exact", "kept"]
+    if all(clean == read for _, (read, clean, *_) in rows):
+        steps, rows = steps[:1] + steps[2:], [(source, row[:1] + row[2:]) for source, row in rows]
+    return Funnel(section="dedup", title="Documents left", steps=steps, rows=rows)
 
 
 def removals(result: Result, names: list[str]) -> Table:
-    """What each source lost, and to whom."""
+    """What each source lost, and to whom, of what decontamination left."""
     home = result.source[result.survivor]
     rows: list[list[str | int | float]] = []
     for number in np.unique(result.source):
         mine = result.source == number
         own = mine & (home == number)
         cells = [int((part & (result.fate == fate)).sum()) for part in (own, mine & ~own) for fate in (EXACT, NEAR)]
-        read = int(mine.sum())
+        read = int((mine & (result.fate != CONTAMINATED)).sum())
+        if not read:
+            continue
         rows.append([names[number], read, *cells, read - sum(cells), f"{100 * sum(cells) / read:.1f} %"])
     columns = ["source", "read", "exact, own", "near, own", "exact, other", "near, other", "kept", "removed"]
     note = "own: a copy of a document of the same source stays; other: a source of higher priority, or a fuller copy."

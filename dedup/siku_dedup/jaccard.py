@@ -70,13 +70,13 @@ def fill_jaccard(  # pragma: no cover
                 distinct_l = 0
                 text = values[starts[left] : starts[left + 1]]
                 for i in range(len(text) - min(n, len(text)) + 1):
-                    key = _shingle(text, i, n)
+                    key = shingle_key(text, i, n)
                     if _residue(key, passes) == part:
                         distinct_l += _insert(keys_l, stamps_l, key, stamp)
             only_right = 0
             text = values[starts[right] : starts[right + 1]]
             for i in range(len(text) - min(n, len(text)) + 1):
-                key = _shingle(text, i, n)
+                key = shingle_key(text, i, n)
                 if _residue(key, passes) == part and _insert(keys_r, stamps_r, key, stamp):
                     shared = _holds(keys_l, stamps_l, key, stamp_l)
                     common += shared
@@ -86,7 +86,7 @@ def fill_jaccard(  # pragma: no cover
 
 
 @numba.njit(nogil=True, cache=True)
-def _shingle(text: NDArray[np.uint32], at: int, n: int) -> np.uint64:  # pragma: no cover
+def shingle_key(text: NDArray[np.uint32], at: int, n: int) -> np.uint64:  # pragma: no cover
     """The hash of the shingle that begins at a character; a text shorter than n is one shingle."""
     total = _COEFFICIENTS[0]
     for j in range(min(n, len(text))):

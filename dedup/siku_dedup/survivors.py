@@ -10,8 +10,8 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-TRAIN, VALIDATION, EXACT, NEAR = range(4)
-"""What becomes of a document; `EXACT` and `NEAR` are dropped."""
+TRAIN, VALIDATION, EXACT, NEAR, CONTAMINATED = range(5)
+"""What becomes of a document; from `EXACT` on it is dropped."""
 
 
 class Ids(Protocol):
@@ -25,7 +25,7 @@ class Verdicts(NamedTuple):
     """What becomes of D documents."""
 
     fate: NDArray[np.int8]
-    """Shape (D,), one of the four above."""
+    """Shape (D,), one of the five above."""
     survivor: NDArray[np.int64]
     """Shape (D,): the row that stays of its cluster."""
 

@@ -65,6 +65,28 @@ def source_digests(recipe: Recipe, *, folder: Path) -> list[dict[str, Any]]:
     return digests
 
 
+def question_files(recipe: Recipe) -> list[Path]:
+    """The files that `[decontaminate]` names, those of a folder in order of their paths, each once.
+
+    Raises:
+        InputError: one does not exist, or a folder holds no file.
+    """
+    found: dict[Path, None] = {}
+    for name in recipe.decontaminate.files:
+        place = Path(name)
+        paths = [place] if place.is_file() else sorted(path for path in place.rglob("*") if path.is_file())
+        if not paths:
+            msg = f"{place}: [decontaminate] files names no file and no folder with files; correct the recipe."
+            raise InputError(msg)
+        found.update(dict.fromkeys(paths))
+    return list(found)
+
+
+def question_digests(recipe: Recipe) -> list[list[str]]:
+    """[name, sha256] of each file of questions: what was looked for is part of a corpus, where it lay is not."""
+    return [[path.name, sha256_file(path)] for path in question_files(recipe)]
+
+
 def _local_files(source: Source, hashes: HashCache) -> Iterator[RawFile]:
     root = Path(source.where)
     if not root.exists():

@@ -14,6 +14,7 @@ import msgspec
 
 from siku_manifests.errors import RecipeError
 from siku_manifests.sections import (
+    Decontaminate,
     Dedup,
     Filter,
     Normalize,
@@ -46,6 +47,7 @@ class Recipe(Section, frozen=True, kw_only=True):
     normalize: Normalize = Normalize()
     filter: Filter = Filter()
     dedup: Dedup = Dedup()
+    decontaminate: Decontaminate = Decontaminate()
     tokenizer: Tokenizer = Tokenizer()
     tokens: Tokens = Tokens()
     pretrain: Pretrain = Pretrain()
@@ -200,6 +202,9 @@ def _check(recipe: Recipe, path: Path) -> None:
                 f"so that nothing unpinned enters a corpus."
             )
             raise RecipeError(msg)
+    if not 0 < recipe.decontaminate.containment <= 1:
+        msg = f"{path}: [decontaminate] containment = {recipe.decontaminate.containment} is no share; use 0.5 to 1."
+        raise RecipeError(msg)
     if not 0 < recipe.dedup.threshold <= 1:
         msg = f"{path}: [dedup] threshold = {recipe.dedup.threshold} is not a Jaccard similarity; use 0.5 to 1."
         raise RecipeError(msg)
@@ -213,4 +218,6 @@ def _resolve_roots(recipe: Recipe, folder: Path) -> Recipe:
         else msgspec.structs.replace(source, where=str((folder / Path(source.where).expanduser()).resolve()))
         for source in recipe.source
     )
-    return msgspec.structs.replace(recipe, source=sources)
+    files = tuple(str((folder / Path(file).expanduser()).resolve()) for file in recipe.decontaminate.files)
+    decontaminate = msgspec.structs.replace(recipe.decontaminate, files=files)
+    return msgspec.structs.replace(recipe, source=sources, decontaminate=decontaminate)

@@ -34,7 +34,7 @@ from siku_manifests.manifest import (
 from siku_manifests.pool import remove_partial, run_ranges
 from siku_manifests.progress import Progress
 from siku_manifests.provenance import environment, run_record
-from siku_manifests.raw import raw_files, source_digests
+from siku_manifests.raw import question_digests, raw_files, source_digests
 from siku_manifests.recipe import Recipe
 from siku_manifests.stage import PARTS, Context, Outcome, Phase, Range, RawFile, Stage, chain, find_stage, load_function
 
@@ -70,6 +70,8 @@ def recipe_slice(stage: Stage, recipe: Recipe) -> dict[str, Any]:
     part = {section: whole[section] for section in stage.sections}
     if stage.source_fields:
         part["source"] = [{field: source[field] for field in stage.source_fields} for source in whole["source"]]
+    if "decontaminate" in part:
+        part["decontaminate"]["files"] = question_digests(recipe)
     return part
 
 

@@ -79,6 +79,16 @@ class Dedup(Section, frozen=True, kw_only=True):
     """Share of clusters that go to validation; chosen by the hash of the cluster's id, so no duplicate crosses."""
 
 
+class Decontaminate(Section, frozen=True, kw_only=True):
+    """`[decontaminate]`: which documents hold questions of an evaluation, and are removed."""
+
+    files: tuple[str, ...] = ()
+    """Files of questions, or folders of them (CSV, TSV, JSON, JSON lines, xlsx, Parquet; txt: one a line), relative
+    to the recipe's folder; with none nothing is looked for."""
+    containment: float = 0.8
+    """Share of a question's runs of 13 characters that a document must hold."""
+
+
 class Tokenizer(Section, frozen=True, kw_only=True):
     """`[tokenizer]`: new pieces for a base model's vocabulary."""
 
