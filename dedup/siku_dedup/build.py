@@ -17,15 +17,15 @@ import pyarrow.parquet as pq
 import rfc8785
 from numpy.typing import NDArray
 
-from siku_dedup.clusters import Clusters, cluster
+from siku_dedup.clusters import cluster
 from siku_dedup.contaminated import CONTAMINATED_FILE, gather_contaminated, write_contaminated
 from siku_dedup.exact import first_equal
 from siku_dedup.findings import FATES, PAIRS, SOURCES, SUMMARY, SURVIVORS, describe
 from siku_dedup.inputs import document_shards
-from siku_dedup.jaccard import jaccard
 from siku_dedup.parts import SignedParts, write_part
 from siku_dedup.signing import Signer, sign_texts
-from siku_dedup.survivors import CONTAMINATED, EXACT, NEAR, TRAIN, VALIDATION, Verdicts, decide
+from siku_dedup.survivors import CONTAMINATED, EXACT, NEAR, TRAIN, VALIDATION, decide
+from siku_dedup.tables import duplicates_table, pairs_table
 from siku_manifests.atomic import write_json
 from siku_manifests.document import DOCUMENT_SCHEMA, DROPPED_SCHEMA
 from siku_manifests.equation import Counts
@@ -107,9 +107,9 @@ def cluster_all(context: Context, range_: Range, out: Path) -> None:  # noqa: AR
     np.save(out / SURVIVORS, verdicts.survivor)
     np.save(out / SOURCES, sources)
     np.save(out / HAN, signed.han)
-    write_table(_duplicates(signed, verdicts), out / DUPLICATES)
+    write_table(duplicates_table(signed, verdicts), out / DUPLICATES)
     write_table(contaminated, out / CONTAMINATED_FILE)
-    write_table(_pairs(signed, found), out / PAIRS)
+    write_table(pairs_table(signed, found), out / PAIRS)
     write_json(
         out / SUMMARY,
         {
@@ -126,41 +126,6 @@ def _source_numbers(context: Context, signed: SignedParts) -> NDArray[np.int64]:
     names = [source.name for source in context.recipe.source]
     by_part = np.array([names.index(range_.source) for range_ in plan_signing(context)], np.int64)
     return by_part[signed.part_of(np.arange(len(signed)))]
-
-
-def _duplicates(signed: SignedParts, verdicts: Verdicts) -> pa.Table:
-    """Every duplicate by row, with the survivor and the similarity of the two."""
-    rows = np.flatnonzero((verdicts.fate == EXACT) | (verdicts.fate == NEAR))
-    survivors = verdicts.survivor[rows]
-    similarity = np.ones(len(rows))
-    near = np.flatnonzero(verdicts.fate[rows] == NEAR)
-    for low in range(0, len(near), 4096):
-        part = near[low : low + 4096]
-        needed, places = np.unique(np.concatenate([survivors[part], rows[part]]), return_inverse=True)
-        similarity[part] = jaccard(
-            signed.points(needed), places[: len(part)], places[len(part) :], n=signed.n[rows[part]]
-        )
-    return pa.table(
-        {
-            "row": pa.array(rows, pa.int64()),
-            "duplicate_of": pa.array(signed.ids(survivors), pa.string()),
-            "similarity": pa.array(similarity, pa.float64()),
-        }
-    )
-
-
-def _pairs(signed: SignedParts, found: Clusters) -> pa.Table:
-    verified = found.verified
-    return pa.table(
-        {
-            "left": pa.array(signed.ids(verified.left), pa.string()),
-            "right": pa.array(signed.ids(verified.right), pa.string()),
-            "left_row": pa.array(verified.left, pa.int64()),
-            "right_row": pa.array(verified.right, pa.int64()),
-            "estimate": pa.array(verified.estimate.astype(np.float64), pa.float64()),
-            "exact": pa.array(verified.exact.astype(np.float64), pa.float64()),
-        }
-    )
 
 
 def plan_writing(context: Context) -> list[Range]:

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from siku_dedup.contaminated import describe_contaminated
 from siku_dedup.inputs import texts_at
 from siku_dedup.survivors import CONTAMINATED, EXACT, NEAR
-from siku_dedup.unionfind import roots, singletons, unite
+from siku_dedup.thresholds import removed_at
 from siku_manifests.equation import Counts, total
 from siku_manifests.findings import Curve, Figures, Finding, Funnel, Histogram, Pair, SideBySide, Table
+from siku_manifests.sections import Dedup
 from siku_manifests.stage import Context
 
 FATES = "fates.npy"
@@ -61,6 +62,7 @@ def describe(context: Context, folder: Path, counts: dict[str, Counts]) -> list[
     dedup = context.recipe.dedup
     return [
         _figures(result, counts),
+        *alarms(result, names, dedup),
         _funnel(counts),
         *describe_contaminated(context, folder),
         removals(result, names),
@@ -89,6 +91,24 @@ def _figures(result: Result, counts: dict[str, Counts]) -> Figures:
             ("groups not exhausted", f"{groups:,}", "too many alike in a band; some near-duplicates may be left")
         )
     return Figures(section="dedup", title="Duplicates", items=items)
+
+
+def alarms(result: Result, names: list[str], dedup: Dedup) -> list[Finding]:
+    """What a person should look at before training: clusters too large, sources that lose too much."""
+    sizes = np.bincount(result.survivor, minlength=len(result.survivor))
+    large = np.flatnonzero(sizes > dedup.alarm_cluster)
+    rows: list[list[str | int | float]] = [
+        [names[result.source[row]], "cluster", int(sizes[row]), f"more than {dedup.alarm_cluster:,}"]
+        for row in large[np.argsort(-sizes[large], kind="stable")][:SHOWN]
+    ]
+    for number in np.unique(result.source):
+        fate = result.fate[result.source == number]
+        lost = float(((fate == EXACT) | (fate == NEAR)).mean())
+        if lost > dedup.alarm_share:
+            rows.append([names[number], "share lost", round(lost, 3), f"more than {dedup.alarm_share}"])
+    columns = ["source", "what", "found", "alarm"]
+    note = "Look at the texts: what repeats so much is often boiler-plate, or a source that holds another."
+    return [Table(section="dedup", title="Alarms", columns=columns, rows=rows, note=note)] if rows else []
 
 
 def _funnel(counts: dict[str, Counts]) -> Funnel:
@@ -161,25 +181,15 @@ def _rms(values: NDArray[np.float64]) -> float:
 
 def threshold_curve(result: Result, *, threshold: float) -> Curve:
     """Near-duplicates that other thresholds would remove, from the similarities that were computed."""
-    order = np.argsort(-result.exact, kind="stable")
-    used, place = np.unique(np.concatenate([result.left, result.right]), return_inverse=True)
-    left, right = place[: len(order)][order].astype(np.int32), place[len(order) :][order].astype(np.int32)
-    exact = result.exact[order]
-    parent = singletons(len(used))
-    points = []
-    done = 0
-    for step in range(95, 69, -1):
-        until = int(np.searchsorted(-exact, -step / 100, side="right"))
-        unite(parent, left[done:until], right[done:until])
-        done = until
-        points.append((step / 100, float(len(used) - len(np.unique(roots(parent))))))
+    steps = [step / 100 for step in range(70, 96)]
+    points = removed_at(result.left, result.right, result.exact, thresholds=steps)
     note = "Below the chosen threshold the curve is a lower bound: bands were laid out for that threshold."
     return Curve(
         section="dedup",
         title="Near-duplicates at other thresholds",
         x_label="threshold",
         y_label="documents removed",
-        series=[("removed", points[::-1])],
+        series=[("removed", [(at, float(count)) for at, count in points])],
         lines=[(f"chosen: {threshold}", float((result.fate == NEAR).sum()))],
         note=note,
     )

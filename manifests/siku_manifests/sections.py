@@ -75,6 +75,10 @@ class Dedup(Section, frozen=True, kw_only=True):
     """Characters in a shingle, where not a profile's default (5; verse and classics 3; English 12)."""
     scope: Literal["global", "source"] = "global"
     """Whether duplicates are looked for across sources or inside each."""
+    alarm_cluster: int = 1000
+    """The report raises an alarm for a cluster of more documents: mostly boiler-plate that a filter should know."""
+    alarm_share: float = 0.5
+    """The report raises an alarm for a source that loses more than this share."""
     validation: float = 0.01
     """Share of clusters that go to validation; chosen by the hash of the cluster's id, so no duplicate crosses."""
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 import pytest
 
+from siku_dedup.explain import explain_lines
 from siku_manifests.equation import check_equation
 from siku_manifests.errors import InputError
-from siku_manifests.findings import SideBySide, encode
+from siku_manifests.findings import SideBySide, Table, encode
 from siku_manifests.sections import Dedup
 
 if TYPE_CHECKING:
@@ -177,3 +178,25 @@ def test_a_corpus_without_duplicates_and_one_of_nothing_else(corpus: Corpus) -> 
 def test_a_documents_stage_without_documents_is_an_error(corpus: Corpus) -> None:
     with pytest.raises(InputError, match="kept no document"):
         corpus.build({"verse": []})
+
+
+def test_alarms_name_what_a_person_should_look_at(corpus: Corpus) -> None:
+    texts = {"copies": [VERSE] * 30, "good": ["春眠不覺曉", "白日依山盡"]}
+    _, outcome = corpus.build(texts, dedup=Dedup(validation=0.0, alarm_cluster=20))
+    (block,) = [block for block in outcome.findings if block.title == "Alarms"]
+    assert isinstance(block, Table)
+    assert [row[:3] for row in block.rows] == [("copies", "cluster", 30), ("copies", "share lost", 0.967)]
+    _, outcome = corpus.build({"good": texts["good"]})
+    assert "Alarms" not in [block.title for block in outcome.findings]
+
+
+def test_a_document_is_explained(corpus: Corpus) -> None:
+    folder, _ = corpus.build({"verse": [VERSE, SIMPLE, VARIANT]})
+    stays = list(explain_lines(folder, "verse/file#00000"))
+    assert stays[0] == "verse/file#00000: kept for train"
+    assert "  stands for 2 others" in stays
+    goes = list(explain_lines(folder, "verse/file#00002"))
+    assert goes[0] == "verse/file#00002: dropped, near_duplicate"
+    assert any("[-嬌-]{+驕+}" in line for line in goes)
+    with pytest.raises(InputError, match="neither kept nor dropped"):
+        list(explain_lines(folder, "verse/file#9"))
