@@ -1,6 +1,6 @@
 """Training's speed and memory: packed windows and the loss in chunks, beside the usual way.
 
-    python benchmarks/training.py [--check] [--steps 6]
+    python benchmarks/training.py [--check] [--steps 8]
 
 The peer is the road of the reference system as it describes it: each document cut into windows of 1,024, every
 window padded to its full length, an attention mask, and the model's own loss over whole logits. Model, optimiser,
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -122,18 +122,20 @@ class Bench:
 
 
 def rates(bench: Bench, sides: dict[str, Any], documents: Any, steps: int) -> dict[str, float]:
-    """Real tokens a second of each side, both in turns, the first step of each left out."""
+    """Real tokens a second of each side: mean tokens of all its batches over the median seconds of a step.
+
+    Every batch of a side costs the same, so a median over steps taken in turns is not moved by a busy moment.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        streams = {name: batches(documents, Path(folder)) for name, (batches, _) in sides.items()}
-        spent, read = dict.fromkeys(sides, 0.0), dict.fromkeys(sides, 0)
-        for number in range(steps + 1):
-            for name, (_, compute) in sides.items():
-                batch, tokens = next(streams[name])
-                seconds = bench.step(compute, batch)
-                if number:
-                    spent[name] += seconds
-                    read[name] += tokens
-    return {name: read[name] / spent[name] for name in sides}
+        made = {name: list(batches(documents, Path(folder))) for name, (batches, _) in sides.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for number in range(steps + 1):
+        for name, (_, compute) in sides.items():
+            seconds[name].append(bench.step(compute, made[name][number][0]))
+    return {
+        name: statistics.mean(tokens for _, tokens in made[name]) / statistics.median(seconds[name][1:])
+        for name in sides
+    }
 
 
 def throughput(steps: int) -> Iterator[Claim]:
@@ -152,28 +154,40 @@ def throughput(steps: int) -> Iterator[Claim]:
         yield what, f"{rate['ours']:,.0f}", f"{rate['plain']:,.0f}", rate["ours"] / rate["plain"], BAR_PLAIN
 
 
+def peak_from_now() -> Callable[[], float]:
+    """Give a function that says by how many megabytes this process has grown at its peak since now (Linux)."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forget the peak of the imports
+
+    def peak() -> float:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+        return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+    before = peak()
+    return lambda: peak() - before
+
+
 def loss_memory(kind: str) -> float:
     """Megabytes that the loss of a batch and its gradients add to this process at their peak."""
     hidden = torch.randn(BATCH * LENGTH, 128, requires_grad=True)
     weight = torch.randn(VOCABULARY, 128, requires_grad=True)
     labels = torch.randint(0, VOCABULARY, (BATCH * LENGTH,))
     (hidden[:64] @ weight[:64].T).sum().backward()  # start the thread pool before measuring
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    grown = peak_from_now()
     loss = (
         summed_loss(hidden, weight, labels)
         if kind == "chunks"
         else functional.cross_entropy(hidden @ weight.T, labels, reduction="sum")
     )
     loss.backward()
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return grown()
 
 
 def first_window(stem: str) -> float:
     """Megabytes that opening a token file and reading a window adds to this process."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    grown = peak_from_now()
     reader = Reader({"all": TokenFile(stem)}, LENGTH, EOS)
     reader.example("all", reader.counts()["all"] // 2)
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return grown()
 
 
 def in_a_process(function: str, argument: str) -> tuple[float, float]:
@@ -214,7 +228,7 @@ def main() -> None:
     """Print a line for each claim; with --check, exit 1 if one falls short."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="exit 1 if a claim falls short")
-    parser.add_argument("--steps", type=int, default=6, help="measured steps of each side")
+    parser.add_argument("--steps", type=int, default=8, help="measured steps of each side")
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
