@@ -35,6 +35,7 @@ class Recipe(Section, frozen=True, kw_only=True):
     name: str
     """Names the folder under `build/`."""
     description: str = ""
+    """For people; decides nothing."""
     seed: int = 0
     """The one source of every random choice."""
     shard_bytes: int = 256 * 1024 * 1024
