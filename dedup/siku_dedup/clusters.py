@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from siku_dedup.bands import Groups, equal_keys
 from siku_dedup.jaccard import jaccard
-from siku_dedup.points import Points
+from siku_dedup.points import Points, row_cuts
 from siku_dedup.unionfind import all_pairs, find, leader_pairs, roots, singletons, unite
 
 GATE = 0.10
@@ -29,7 +29,8 @@ SMALL = 16
 GROUP = 1024
 LEADERS = 64
 _GATE_PAIRS = 16_384
-_VERIFY_POINTS = 1 << 24
+VERIFY_POINTS = 1 << 24
+"""Code points of the texts that are compared at once."""
 
 
 class Signed(Protocol):
@@ -200,17 +201,13 @@ class _Linker:
 
     def _exact(self, left: NDArray[np.int32], right: NDArray[np.int32]) -> NDArray[np.float64]:
         lengths = self._signed.lengths[self._rows]
-        costs = np.cumsum(lengths[left] + lengths[right])
+        costs = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths[left] + lengths[right])])
         parts = [np.zeros(0)]
-        low = 0
-        while low < len(left):
-            spent = costs[low - 1] if low else 0
-            high = max(low + 1, int(np.searchsorted(costs, spent + _VERIFY_POINTS)))
+        for low, high in row_cuts(costs, VERIFY_POINTS):
             needed, places = np.unique(np.concatenate([left[low:high], right[low:high]]), return_inverse=True)
             rows = self._rows[needed]
             a, b = places[: high - low], places[high - low :]
             parts.append(jaccard(self._signed.points(rows), a, b, n=self._signed.n[rows[a]]))
-            low = high
         return np.concatenate(parts)
 
     def verified(self) -> Verified:

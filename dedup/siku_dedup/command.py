@@ -48,17 +48,25 @@ def _signer(threshold: float, characters: int, permutations: str, scheme: str) -
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
 @click.option("--text", default="text", show_default=True, help="Column or field of the text.")
 @click.option("--id", "id_", default="", help="Column or field of the id; else FILE#NUMBER.")
+@click.option(
+    "--index",
+    default=None,
+    type=click.Path(path_type=Path),
+    help="Index of an earlier corpus, made if absent: what it knows goes, what stays is added.",
+)
 @_signer_options
-def dedup_files(*, files: tuple[Path, ...], out: Path, text: str, id_: str, threshold: float, **options: Any) -> None:
+def dedup_files(*, files: tuple[Path, ...], out: Path, text: str, id_: str, index: Path | None, **options: Any) -> None:
     """Keep one of each document of any Parquet or JSON-lines files, which need no recipe."""
     from siku_dedup.files import deduplicate_files  # noqa: PLC0415
     from siku_dedup.records import Columns  # noqa: PLC0415
 
-    signer = _signer(threshold, **options)
-    found = deduplicate_files(files, out, signer=signer, threshold=threshold, columns=Columns(text, id_))
-    kept = found.documents - found.exact - found.near
+    signer, threshold = _signer(**options), options["threshold"]
+    columns = Columns(text, id_)
+    found = deduplicate_files(files, out, signer=signer, threshold=threshold, columns=columns, index=index)
+    kept = found.documents - found.known - found.exact - found.near
+    known = f" + {found.known:,} known to the index" if index else ""
     click.echo(
-        f"{found.documents:,} documents = {kept:,} kept + {found.exact:,} exact + {found.near:,} near-duplicates"
+        f"{found.documents:,} documents = {kept:,} kept + {found.exact:,} exact + {found.near:,} near-duplicates{known}"
     )
     click.echo(f"the largest cluster has {found.largest:,} documents")
     curve = ", ".join(f"{count:,} at {at}" for at, count in found.curve)

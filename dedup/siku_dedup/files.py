@@ -2,6 +2,7 @@
 
 OUT/kept/NAME          the records that stay, as they were
 OUT/duplicates.parquet each removed record, the one that stays for it, and how similar they are
+OUT/known.parquet      with an index: each record that it knows, and as what
 OUT/pairs.parquet      each compared pair, estimated and exact similarity
 """
 
@@ -17,8 +18,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from siku_dedup.against import known_table, match, spread
 from siku_dedup.clusters import Verified, cluster
 from siku_dedup.exact import first_equal
+from siku_dedup.index import Index
 from siku_dedup.parts import SignedParts, write_part
 from siku_dedup.records import Columns, read_records, write_records
 from siku_dedup.signing import Signer, sign_texts
@@ -36,6 +39,8 @@ class FilesResult(NamedTuple):
     """What was found in some files."""
 
     documents: int
+    known: int
+    """Documents that the index holds already, or that hang together with such."""
     exact: int
     near: int
     largest: int
@@ -45,7 +50,13 @@ class FilesResult(NamedTuple):
 
 
 def deduplicate_files(
-    paths: Sequence[Path], out: Path, *, signer: Signer, threshold: float, columns: Columns
+    paths: Sequence[Path],
+    out: Path,
+    *,
+    signer: Signer,
+    threshold: float,
+    columns: Columns,
+    index: Path | None = None,
 ) -> FilesResult:
     """Keep one of each document of some files.
 
@@ -55,17 +66,19 @@ def deduplicate_files(
         signer: how documents are signed.
         threshold: Jaccard similarity from which two documents are duplicates.
         columns: of the text and the id.
+        index: folder of an index (`index.py`), made if it is not there. What it knows goes, what stays is added.
 
     Raises:
-        InputError: see `records.read_records`.
+        InputError: see `records.read_records` and `index.Index`.
         StorageError: no room or no permission.
     """
     _check_names(paths)
+    opened = None if index is None else Index(index, signer)
     make_folder(out)
     scratch = Path(tempfile.mkdtemp(prefix="signed-", dir=out))
     try:
         signed = sign_files(paths, scratch, signer=signer, columns=columns)
-        return _decide(signed, paths, out, threshold=threshold)
+        return _decide(signed, paths, out, threshold=threshold, index=opened)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -93,9 +106,12 @@ def _check_names(paths: Sequence[Path]) -> None:
             raise InputError(msg)
 
 
-def _decide(signed: SignedParts, paths: Sequence[Path], out: Path, *, threshold: float) -> FilesResult:
+def _decide(
+    signed: SignedParts, paths: Sequence[Path], out: Path, *, threshold: float, index: Index | None
+) -> FilesResult:
     first = first_equal(signed.hashes).astype(np.int64)
-    found = cluster(signed, np.flatnonzero(first == np.arange(len(first))), threshold=threshold)
+    unique = np.flatnonzero(first == np.arange(len(first)))
+    found = cluster(signed, unique, threshold=threshold)
     verdicts = decide(
         found.root[first],
         hashes=signed.hashes,
@@ -104,15 +120,26 @@ def _decide(signed: SignedParts, paths: Sequence[Path], out: Path, *, threshold:
         ids=signed,
         validation=(0.0, 0),
     )
-    write_table(duplicates_table(signed, verdicts), out / "duplicates.parquet")
+    known = np.zeros(len(first), np.bool_)
+    if index is not None:
+        matches = spread(match(index, signed, unique, threshold=threshold), found.root[unique])
+        table = known_table(index, signed, unique, matches)
+        write_table(table, out / "known.parquet")
+        known = np.isin(first, unique[matches.known >= 0])
+    # A cluster is known as a whole or not at all, so no survivor of another document goes.
+    kept = (verdicts.fate < EXACT) & ~known
+    write_table(duplicates_table(signed, verdicts, but=known), out / "duplicates.parquet")
     write_table(pairs_table(signed, found), out / "pairs.parquet")
     parts = signed.part_of(np.arange(len(signed)))
     for number, path in enumerate(paths):
-        write_records(path, verdicts.fate[parts == number] < EXACT, out / KEPT / path.name)
+        write_records(path, kept[parts == number], out / KEPT / path.name)
+    if index is not None:
+        index.add(signed, np.flatnonzero(kept))
     return FilesResult(
         documents=len(signed),
-        exact=int((verdicts.fate == EXACT).sum()),
-        near=int((verdicts.fate == NEAR).sum()),
+        known=int(known.sum()),
+        exact=int(((verdicts.fate == EXACT) & ~known).sum()),
+        near=int(((verdicts.fate == NEAR) & ~known).sum()),
         largest=int(np.bincount(verdicts.survivor).max(initial=0)),
         curve=_curve(found.verified),
     )

@@ -34,6 +34,17 @@ class Points(NamedTuple):
         return len(self.starts) - 1
 
 
+def row_cuts(starts: NDArray[np.int64], most: int) -> list[tuple[int, int]]:
+    """Row ranges of at most `most` code points (or one row), so that what is made of them stays small."""
+    cuts = []
+    low = 0
+    while low < len(starts) - 1:
+        high = max(low + 1, int(np.searchsorted(starts, starts[low] + most, side="right")) - 1)
+        cuts.append((low, high))
+        low = high
+    return cuts
+
+
 def text_buffers(column: pa.StringArray | pa.LargeStringArray) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """View an Arrow string column as bytes (B,) and offsets (D + 1,) into them; the text is not copied.
 

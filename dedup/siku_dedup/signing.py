@@ -16,7 +16,7 @@ from siku_dedup.bands import Bands, band_keys, choose_bands
 from siku_dedup.exact import hash_keys
 from siku_dedup.keytext import key_points
 from siku_dedup.ngrams import hash_ngrams
-from siku_dedup.points import Points
+from siku_dedup.points import Points, row_cuts
 from siku_dedup.shingles import hash_shingles
 from siku_manifests.sections import Dedup, Profile
 
@@ -96,7 +96,7 @@ def sign_texts(column: pa.StringArray | pa.LargeStringArray, signer: Signer) -> 
     """
     keys = key_points(column)
     signatures = np.empty((len(column), signer.permutations), np.uint32)
-    for low, high in _cuts(keys.points.starts, _BATCH_BYTES // 4):
+    for low, high in row_cuts(keys.points.starts, _BATCH_BYTES // 4):
         starts = keys.points.starts[low : high + 1]
         part = Points(keys.points.values[starts[0] : starts[-1]], starts - starts[0])
         signatures[low:high] = sign_points(part, signer)
@@ -112,14 +112,3 @@ def sign_texts(column: pa.StringArray | pa.LargeStringArray, signer: Signer) -> 
 def _scope(signer: Signer) -> int:
     """Equal keys are equal whatever n is; only the source may separate them."""
     return signer.realm // 64
-
-
-def _cuts(starts: NDArray[np.int64], most: int) -> list[tuple[int, int]]:
-    """Row ranges of at most `most` code points (or one row), so that what is between kernels stays in the cache."""
-    cuts = []
-    low = 0
-    while low < len(starts) - 1:
-        high = max(low + 1, int(np.searchsorted(starts, starts[low] + most, side="right")) - 1)
-        cuts.append((low, high))
-        low = high
-    return cuts
