@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import shutil
-import subprocess
-import sys
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -96,16 +96,16 @@ def test_the_newest_whole_checkpoint_is_found(tmp_path: Path) -> None:
 
 def test_a_kill_while_writing_leaves_the_checkpoint_before(tmp_path: Path) -> None:
     first = write(tmp_path, 5)
-    script = f"""
-import os, signal, sys
-from pathlib import Path
-from siku_train import checkpoint
-with checkpoint.new_checkpoint(Path({str(tmp_path)!r}), 10) as path:
-    (path / "file").write_bytes(b"half")
-    os.kill(os.getpid(), signal.SIGKILL)
-"""
-    killed = subprocess.run([sys.executable, "-c", script], check=False, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    assert killed.returncode == -9
+
+    def write_half() -> None:
+        with checkpoint.new_checkpoint(tmp_path, 10) as path:
+            (path / "file").write_bytes(b"half")
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    child = multiprocessing.get_context("fork").Process(target=write_half)
+    child.start()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
     assert checkpoint.latest_checkpoint(tmp_path) == first
     checkpoint.keep_last(tmp_path, 2)
     assert [path.name for path in tmp_path.iterdir()] == [first.name]
