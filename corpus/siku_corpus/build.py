@@ -8,21 +8,24 @@ finish  the parts become shards, in the order of sources, files and records
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import opencc
 import pyarrow as pa
 
 from siku_corpus.account import Account, read_account, write_account
+from siku_corpus.containers import can_be_cut, is_archive, iterate_parts, read_part
 from siku_corpus.fetch import SourceFile, source_files, source_root
 from siku_corpus.process import Processor
 from siku_corpus.profiles import behaviour
-from siku_corpus.records import Bad, Item, batches
-from siku_corpus.sources import find_format, load_reader
+from siku_corpus.records import Bad, Item, Refused, batches
+from siku_corpus.sources import Format, find_format, load_reader
 from siku_corpus.tell import tell
+from siku_manifests.archives import path_matches
 from siku_manifests.digest import sha256_file, sha256_value
 from siku_manifests.document import DOCUMENT_SCHEMA, DROPPED_SCHEMA, QUARANTINE_SCHEMA, document_id
+from siku_manifests.raw import is_package
 from siku_manifests.sections import Source
 from siku_manifests.shards import ShardWriter, read_batches, write_table
 from siku_manifests.stage import Context, Outcome, Range
@@ -47,8 +50,7 @@ def plan(context: Context) -> list[Range]:
     ranges: list[Range] = []
     for source in recipe.source:
         behaviour(source.profile, recipe.normalize, recipe.filter)
-        divisible = find_format(source.format).divisible
-        for pieces in _groups(source_files(source, context.raw), divisible=divisible):
+        for pieces in _groups(source_files(source, context.raw), format_=find_format(source.format)):
             weight = sum(end - start for _, start, end in pieces)
             inputs = {"pieces": [list(piece) for piece in pieces]}
             ranges.append(Range(len(ranges), source.name, inputs, max(1, weight)))
@@ -59,11 +61,11 @@ Piece = tuple[str, int, int]
 """(path, first byte, byte after the last)."""
 
 
-def _groups(files: list[SourceFile], *, divisible: bool) -> Iterator[list[Piece]]:
+def _groups(files: list[SourceFile], *, format_: Format) -> Iterator[list[Piece]]:
     group: list[Piece] = []
     size = 0
     for file in files:
-        step = RANGE_BYTES if divisible else max(file.bytes, 1)
+        step = RANGE_BYTES if can_be_cut(file.path, format_) else max(file.bytes, 1)
         for start in range(0, max(file.bytes, 1), step):
             end = min(start + step, file.bytes)
             if group and size + end - start > RANGE_BYTES:
@@ -96,17 +98,29 @@ def work(context: Context, range_: Range, out: Path) -> None:
 
 
 def _items(source: Source, pieces: list[list[object]]) -> Iterator[Item]:
-    """What the reader yields for each piece, with locators made into ids."""
+    """What the reader yields for each piece, with locators made into ids; a member's path follows its archive's."""
     root = source_root(source)
+    format_ = find_format(source.format)
     reader = load_reader(source.format)
+    wanted = _wanted(source)
     for path, start, end in pieces:
-        prefix = document_id(source.name, str(path), "")
-        for item in reader(root / str(path), int(str(start)), int(str(end))):
-            if isinstance(item, Bad):
-                item.path = str(path)
-            else:
-                item.locator = prefix + item.locator
-            yield item
+        parts = iterate_parts(root / str(path), int(str(start)), int(str(end)), format_=format_, wanted=wanted)
+        for part in parts:
+            items = iter([part]) if isinstance(part, Refused | Bad) else read_part(reader, part)
+            prefix = document_id(source.name, f"{path}/{part.member}" if part.member else str(path), "")
+            for item in items:
+                if isinstance(item, Bad):
+                    item.path, item.member = str(path), part.member
+                else:
+                    item.locator = prefix + item.locator
+                yield item
+
+
+def _wanted(source: Source) -> Callable[[str], bool]:
+    """Patterns choose members where the source is one archive, and files where it is a folder."""
+    if not is_package(source) and is_archive(source.where) and Path(source.where).is_file():
+        return lambda member: path_matches(member, source.path, source.exclude)
+    return lambda _: True
 
 
 def finish(context: Context) -> Outcome:

@@ -131,10 +131,10 @@ class Processor:
             {
                 "source": self._source.name,
                 "path": item.path,
-                "member": "",
+                "member": item.member,
                 "offset": item.offset,
                 "line": item.line,
-                "length": len(item.data),
+                "length": len(item.data) if item.length < 0 else item.length,
                 "sha256": hashlib.sha256(item.data).hexdigest(),
                 "reason": item.reason,
                 "detail": item.detail,

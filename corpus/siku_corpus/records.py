@@ -33,6 +33,7 @@ class Refused(msgspec.Struct):
     reason: str
     detail: dict[str, str] = {}
     records: int = 1
+    member: str = ""
 
 
 class Bad(msgspec.Struct):
@@ -46,6 +47,10 @@ class Bad(msgspec.Struct):
     records: int = 1
     path: str = ""
     """Of the file below the source's root; filled in by whoever reads more than one."""
+    member: str = ""
+    """Inside the archive that the file is."""
+    length: int = -1
+    """Bytes of the record where `data` holds only its beginning."""
 
 
 Item = Document | Refused | Bad

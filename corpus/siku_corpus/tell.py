@@ -13,13 +13,22 @@ from siku_manifests.findings import Cell, Examples, Figures, Finding, Funnel, Hi
 from siku_manifests.raw import is_package
 from siku_manifests.recipe import Recipe
 
-_REFUSED = {
+REFUSED = {
+    "about_the_crawl": "a record about the crawl, not a page",
     "author_record": "a record about an author, not a text",
+    "content_model": "a page that is no wikitext",
+    "copy": "stands in another file of the source too",
+    "disambiguation": "a page of links that tells titles apart",
     "fuzzy": "the translators marked it as uncertain",
+    "gap": "a task's text with a word cut out, and no answer beside it",
     "marked_as_error": "the collectors marked it as wrong",
+    "namespace": "a page outside the articles of a wiki",
+    "no_page": "an answer of a web server that is no page",
     "no_text": "a record without a text",
     "obsolete": "the original no longer exists",
+    "redirect": "a page that only points to another",
     "same_as_original": "translated by itself",
+    "system_file": "what an operating system leaves beside files, such as __MACOSX",
     "untranslated": "no translation",
 }
 _LINE_REASONS = {"short_lines", "unfinished_lines", "duplicate_lines", "duplicate_line_characters", "symbols"}
@@ -74,7 +83,7 @@ def _funnel(accounts: Mapping[str, Account]) -> Funnel:
     rows = []
     for source, account in accounts.items():
         counts = account.counts
-        refused = sum(count for reason, count in counts.dropped.items() if reason in _REFUSED)
+        refused = sum(count for reason, count in counts.dropped.items() if reason in REFUSED)
         lines = sum(count for reason, count in counts.dropped.items() if reason in _LINE_REASONS)
         repetition = sum(count for reason, count in counts.dropped.items() if reason in _REPETITION_REASONS)
         found = counts.kept + counts.total_dropped + counts.total_quarantined
@@ -93,7 +102,7 @@ def _funnel(accounts: Mapping[str, Account]) -> Funnel:
 
 def _reasons(recipe: Recipe, whole: Account) -> Table:
     dropped = whole.would_drop if recipe.filter.report_only else whole.counts.dropped
-    says = REASONS | _REFUSED
+    says = REASONS | REFUSED
     rows: list[list[Cell]] = [[reason, says.get(reason, ""), count] for reason, count in _most_first(dropped)]
     note = "`report_only` is on: these are counted and kept." if recipe.filter.report_only else ""
     return Table(

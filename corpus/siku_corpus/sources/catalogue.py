@@ -10,10 +10,12 @@ from pathlib import Path
 
 import polib
 
+from siku_corpus.decoding import decode
+from siku_corpus.opening import Input, read_whole
 from siku_corpus.records import Bad, Document, Item, Refused
 
 
-def read_catalogue(file: Path, start: int, end: int) -> Iterator[Item]:  # noqa: ARG001  polib reads it whole
+def read_catalogue(file: Input, start: int, end: int) -> Iterator[Item]:  # noqa: ARG001  polib reads it whole
     """Yield a document for each translated message; the locator is the message's number, from 0.
 
     Where a message has plural forms, the first translation belongs to the singular and the last to the
@@ -21,12 +23,12 @@ def read_catalogue(file: Path, start: int, end: int) -> Iterator[Item]:  # noqa:
     obsolete, marked fuzzy, not translated, or translated by themselves.
     """
     try:
-        catalogue = polib.pofile(str(file), wrapwidth=0)
+        catalogue = polib.pofile(str(file) if isinstance(file, Path) else decode(read_whole(file)), wrapwidth=0)
     except UnicodeDecodeError as error:
-        yield Bad("encoding", str(error), file.read_bytes(), offset=0)
+        yield Bad("encoding", str(error), read_whole(file), offset=0)
         return
     except (OSError, ValueError, LookupError) as error:
-        yield Bad("record", str(error), file.read_bytes(), offset=0)
+        yield Bad("record", str(error), read_whole(file), offset=0)
         return
     for number, entry in enumerate(catalogue):
         yield from _message(entry, str(number))

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 from siku_corpus.decoding import find_encoding
+from siku_corpus.opening import Input
 from siku_corpus.records import Bad, Document, Item
 from siku_corpus.sources.lines import Line, iterate_lines
 
@@ -39,7 +39,7 @@ class Paragraph(NamedTuple):
     """A headline is short and not closed like a sentence; an aside is a credit or a date on a line of its own."""
 
 
-def read_newspaper(file: Path, start: int, end: int) -> Iterator[Item]:
+def read_newspaper(file: Input, start: int, end: int) -> Iterator[Item]:
     """Yield articles, a paragraph a line; the locator is the article's number or its first byte.
 
     A line that is not made of word/tag is quarantined.

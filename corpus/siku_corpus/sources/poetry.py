@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from siku_corpus.opening import Input, read_whole
 from siku_corpus.records import Bad, Document, Item, Refused
 
 _LINES = ("paragraphs", "para", "content")
@@ -28,12 +28,12 @@ _INHERITED = {"title": "book", "type": "section", "author": "author", "tags": "t
 _NOTE_MARK = re.compile(r"\[\d+\]")
 
 
-def read_poetry(file: Path, start: int, end: int) -> Iterator[Item]:  # noqa: ARG001  JSON is read whole
+def read_poetry(file: Input, start: int, end: int) -> Iterator[Item]:  # noqa: ARG001  JSON is read whole
     """Yield the poems and chapters of one file; locators count records from 0, with `/n` inside a book.
 
     Records of authors, and those that the collectors themselves marked as wrong, are refused with a reason.
     """
-    data = file.read_bytes()
+    data = read_whole(file)
     try:
         yield from _plain_poems(_POEMS.decode(data))
         return

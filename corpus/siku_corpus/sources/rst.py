@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from siku_corpus.decoding import decode
+from siku_corpus.opening import Input, read_whole
 from siku_corpus.records import Bad, Document, Item
 
 _DIRECTIVE = re.compile(r"( *)\.\. ((?:[\w+-]+:)*[\w+-]+)::? *(.*)")
@@ -48,9 +48,9 @@ _REFERENCE = re.compile(r"(?<![\w`/.-])([A-Za-z][\w.-]*[A-Za-z0-9])__?(?=[\s,.;:
 _ESCAPE = re.compile(r"\\(\s|.)")
 
 
-def read_rst(file: Path, start: int, end: int) -> Iterator[Item]:  # noqa: ARG001  whole files only
+def read_rst(file: Input, start: int, end: int) -> Iterator[Item]:  # noqa: ARG001  whole files only
     """Yield a file as one document with its first heading as title."""
-    data = file.read_bytes()
+    data = read_whole(file)
     try:
         source = decode(data)
     except UnicodeDecodeError as error:
