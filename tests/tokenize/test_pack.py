@@ -94,6 +94,7 @@ def test_where_ranges_end_leaves_no_trace(run_pack: Pack, monkeypatch: pytest.Mo
 def test_without_a_proof_sentencepiece_does_the_work(run_pack: Pack, tmp_path: Path) -> None:
     fast, outcome = run_pack("fast")
     write_proof(tmp_path / "tokenizer", differences=1)
+    pack.load_encoder.cache_clear()
     assert pack.load_encoder(tmp_path / "tokenizer").reason == "sentencepiece was asked for"
     slow, _ = run_pack("slow")
     for name in outcome.shards:

@@ -6,6 +6,7 @@ is text. A range is some row groups of one corpus shard; `finish` joins the part
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,8 +61,12 @@ def row_groups(shard: Path) -> Iterator[tuple[list[int], int]]:
         yield groups, size
 
 
+@functools.lru_cache(maxsize=1)
 def load_encoder(folder: Path) -> Encoder:
-    """Open a finished tokenizer stage; its proof decides whether our encoder or sentencepiece works."""
+    """Open a finished tokenizer stage; its proof decides whether our encoder or sentencepiece works.
+
+    Kept for the next range of this process: building the tables takes as long as encoding 50 MB.
+    """
     proof = msgspec.json.decode((folder / "proof.json").read_bytes(), type=Proof)
     return Encoder(read_model(folder / "tokenizer.model"), exact=proof.encoder_differences == 0)
 
