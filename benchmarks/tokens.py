@@ -1,6 +1,6 @@
 """The way from documents to tokens, beside the libraries that people use for it.
 
-    python benchmarks/tokens.py [--check] [--copies 4]
+    python benchmarks/tokens.py [--check] [--copies 4] [--corpus FOLDER --tokenizer FOLDER]
 
 All on the sample's corpus and tokenizer (built first if they are not), in one run on one machine:
 
@@ -30,20 +30,19 @@ os.environ["RAYON_NUM_THREADS"] = "1"  # before tokenizers reads it: CPU seconds
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import sentencepiece
 import tokenizers
+from token_kit.environment import PEERS_PYTHON, REPOSITORY, build_sample, make_peers, sample_recipe
 
 from siku_manifests.manifest import Identity, Record, write_manifest
 from siku_manifests.pool import run_ranges
-from siku_manifests.recipe import load_recipe
-from siku_manifests.runner import resolve
 from siku_manifests.stage import Context, load_function
-from siku_tokenize import Encoder, TokenFile, write_token_file
+from siku_tokenize import Encoder, write_token_file
 from siku_tokenize.stages import TOKENS
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-PEERS = REPOSITORY / ".venv-peers" / "bin" / "python"
+PEERS = REPOSITORY / "benchmarks" / "token_kit" / "peers.py"
 BARS = {"sentencepiece": 4.5, "tokenizers": 10.0}
 FILE_BARS = {"sentencepiece": 5.0, "datatrove": 6.0, "datasets": 6.0}
 WINDOW_BAR = 0.6
@@ -52,21 +51,12 @@ MIXED_BYTES = 3_000_000
 WINDOW_TOKENS = 64_000_000
 
 
-def build(out: Path) -> dict[str, Path]:
-    """The sample's corpus and tokenizer; nothing happens if they are there."""
-    for stage in ("documents", "dedup", "tokenizer"):
-        command = [sys.executable, "-m", "siku_manifests", stage, "sample", "--out", str(out)]
-        subprocess.run(command, cwd=REPOSITORY, check=True, stdout=subprocess.DEVNULL)
-    recipe = load_recipe(str(REPOSITORY / "manifests" / "sample"))
-    return {name: resolve(name, recipe, out=out).folder for name in ("corpus", "tokenizer")}
-
-
 def mixed_text(corpus: Path) -> pa.Array:
     """Up to MIXED_BYTES of each source, whole documents."""
     parts = []
     for shard in sorted((corpus / "train").glob("*-00000.parquet")):
         texts = pq.read_table(shard, columns=["text"])["text"].combine_chunks()
-        ends = np.cumsum(pa.compute.binary_length(texts).to_numpy())
+        ends = np.cumsum(pc.binary_length(texts).to_numpy())
         parts.append(texts.slice(0, int(np.searchsorted(ends, MIXED_BYTES)) + 1))
     return pa.concat_arrays(parts)
 
@@ -112,56 +102,58 @@ def compare_encoders(texts: pa.Array, tokenizer: Path) -> tuple[list[str], bool]
 
 
 def write_copies(corpus: Path, folder: Path, copies: int) -> Path:
-    """All training text, `copies` times, as one shard of one source."""
+    """All training text, `copies` times, as one shard of one source in a corpus of its own."""
     shards = sorted((corpus / "train").glob("*.parquet"))
     table = pa.concat_tables([pq.read_table(shard, columns=["id", "text", "source"]) for shard in shards])
-    path = folder / "corpus" / "train" / "all-00000.parquet"
+    path = folder / f"corpus-{copies}" / "train" / "all-00000.parquet"
     path.parent.mkdir(parents=True)
     pq.write_table(pa.concat_tables([table] * copies), path, compression="zstd", row_group_size=16_384)
     identity = Identity(kind="corpus", parents={}, recipe={}, shards=())
     record = Record(key="", counts={}, files=(), seed=0, code="", environment={})
-    write_manifest(folder / "corpus", identity, record)
+    write_manifest(path.parent.parent, identity, record)
     return path
 
 
-def our_seconds(folder: Path, tokenizer: Path, workers: int) -> tuple[float, int]:
-    """Wall time of the tokens stage, start of the worker processes included, and the tokens it wrote."""
-    recipe = load_recipe(str(REPOSITORY / "manifests" / "sample"))
-    out = folder / f"ours-{workers}"
-    parents = {"corpus": folder / "corpus", "tokenizer": tokenizer}
-    context = Context(recipe=recipe, folder=out, parents=parents, workers=workers)
+def our_seconds(shard: Path, tokenizer: Path, out: Path) -> float:
+    """Wall time of the tokens stage with two workers, the start of their processes included."""
+    parents = {"corpus": shard.parent.parent, "tokenizer": tokenizer}
+    context = Context(recipe=sample_recipe(), folder=out, parents=parents, workers=2)
     (phase,) = TOKENS.phases
     begun = time.perf_counter()
     (out / "parts" / phase.name).mkdir(parents=True)
     for _ in run_ranges(context, phase, load_function(phase.plan)(context)):
         pass
     load_function(TOKENS.finish)(context)
-    return time.perf_counter() - begun, TokenFile(out / "train" / "all").token_count
+    return time.perf_counter() - begun
+
+
+def peer_file(name: str, shard: Path, tokenizer: Path, out: Path) -> tuple[dict[str, Any], Path]:
+    """A peer's report and the ids it wrote."""
+    python = sys.executable if name == "sentencepiece" else PEERS_PYTHON
+    done = subprocess.run([python, PEERS, name, shard, tokenizer, out], check=True, capture_output=True, text=True)
+    written = out if out.is_file() else next(path for path in out.rglob("*") if path.suffix in (".ds", ".bin"))
+    return json.loads(done.stdout.splitlines()[-1]), written
 
 
 def compare_files(corpus: Path, tokenizer: Path, copies: int) -> tuple[list[str], bool]:
-    """From a shard to ids on disk."""
+    """From a shard to ids on disk; sentencepiece gets all copies, the slower peers one."""
     lines, held = [], True
     with tempfile.TemporaryDirectory(prefix="siku-tokens-") as scratch:
         folder = Path(scratch)
-        shard = write_copies(corpus, folder, copies)
-        megabytes = sum(pa.compute.sum(pa.compute.binary_length(b["text"])).as_py() for b in batches(shard)) / 1e6
-        seconds, tokens = our_seconds(folder, tokenizer, workers=2)
-        expected = (folder / "ours-2" / "train" / "all.bin").read_bytes()
+        shards = {count: write_copies(corpus, folder, count) for count in {1, copies}}
+        megabytes = sum(pc.sum(pc.binary_length(batch["text"])).as_py() for batch in batches(shards[1])) / 1e6
+        speed = copies * megabytes / our_seconds(shards[copies], tokenizer, folder / "ours")
+        expected = np.fromfile(folder / "ours" / "train" / "all.bin", np.uint16)
         for name, bar in FILE_BARS.items():
-            python = sys.executable if name == "sentencepiece" else str(PEERS)
-            out = folder / name
-            command = [python, str(REPOSITORY / "benchmarks" / "token_kit" / "peers.py"), name]
-            done = subprocess.run([*command, shard, tokenizer, out], check=True, capture_output=True, text=True)
-            found = json.loads(done.stdout.splitlines()[-1])
-            written = out if out.is_file() else next(path for path in out.rglob("*") if path.suffix in (".ds", ".bin"))
-            equal = written.read_bytes() == expected
-            ratio = found["seconds"] / seconds
-            held &= equal and ratio >= bar
+            count = copies if name == "sentencepiece" else 1
+            report, written = peer_file(name, shards[count], tokenizer, folder / name)
+            equal = np.array_equal(np.fromfile(written, np.uint16), expected[: len(expected) * count // copies])
+            peer = count * megabytes / report["seconds"]
+            held &= equal and speed / peer >= bar
             lines.append(
-                f"token file against {name} {found['version']}: ours {megabytes / seconds:.1f} MB/s of wall time with"
-                f" 2 workers, peer {megabytes / found['seconds']:.1f} with one process, ratio {ratio:.1f}, bar {bar};"
-                f" ids {'equal' if equal else 'DIFFERENT'}, {tokens:,} tokens"
+                f"token file against {name} {report['version']}: ours {speed:.1f} MB/s of wall time with two"
+                f" workers, peer {peer:.1f} with one process, ratio {speed / peer:.1f}, bar {bar};"
+                f" ids {'equal' if equal else 'DIFFERENT'}, {report['tokens']:,} tokens"
             )
     return lines, held
 
@@ -195,9 +187,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--copies", type=int, default=4)
+    parser.add_argument("--corpus", type=Path, help="folder of a finished corpus stage, instead of the sample's")
+    parser.add_argument("--tokenizer", type=Path, help="folder of a finished tokenizer stage")
     parser.add_argument("--out", type=Path, default=REPOSITORY / "build")
     options = parser.parse_args()
-    folders = build(options.out)
+    folders = {"corpus": options.corpus, "tokenizer": options.tokenizer}
+    if None in folders.values():
+        folders = build_sample(options.out, until="tokenizer")
+    make_peers()
     held = True
     for compare in (
         lambda: compare_encoders(mixed_text(folders["corpus"]), folders["tokenizer"]),
