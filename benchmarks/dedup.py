@@ -1,12 +1,14 @@
 """Deduplication beside its peers: speed of signatures, and whether what is found is right.
 
-    python benchmarks/dedup.py [--check] [--megabytes 110] [--every 16] [--peers datasketch,daft]
+    python benchmarks/dedup.py [--check] [--megabytes 110] [--every 16] [--peers datasketch,daft] [--millions 10,50]
 
 One run, the same documents (Chinese, mixed lengths, near-copies planted at known edit rates), CPU time, one thread,
 best of three. Ours goes from an Arrow column to signatures and band keys. A peer runs as a process of its own in
 `.venv-peers` (made from `benchmarks/peers.txt`), on every 16th document, since most take minutes for all of them;
 what had to be changed to make it do character n-grams is printed. The near-copies' similarities are computed by
-Python's own sets.
+Python's own sets. Then come what follows signatures: bands of 10 and 50 million documents by file, a million new
+documents against an index of ten, a whole process from Parquet to the kept list, and two workers against one (wall
+time: let nothing else run).
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from dedup_kit.claims import ONE_THREAD, end_to_end_claim, scale_claims, worker_claims
 from dedup_kit.quality import THRESHOLD, Claim, N, quality_claims
 from dedup_kit.text import make
 
@@ -38,7 +41,6 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 KIT = Path(__file__).resolve().parent / "dedup_kit"
 PEERS_HOME = REPOSITORY / ".venv-peers"
 ROUNDS = 3
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "ARROW_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 BARS = {
     "datasketch": (240, 200),
     "datasketch-xxhash": (110, 95),
@@ -194,6 +196,8 @@ def main() -> None:
     parser.add_argument("--megabytes", type=int, default=110)
     parser.add_argument("--every", type=int, default=16, help="peers get every n-th document")
     parser.add_argument("--peers", default=",".join(BARS), help="of: %(default)s")
+    parser.add_argument("--millions", default="10,50", help="documents to group, in millions; empty: none")
+    parser.add_argument("--parts", default="signatures,quality,scale,whole,workers", help="of: %(default)s")
     parser.add_argument("--documents", type=Path, default=None, help="a finished documents stage of the sample")
     options = parser.parse_args()
     names = [name for name in options.peers.split(",") if name]
@@ -204,13 +208,20 @@ def main() -> None:
         make(options.documents or documents_folder(), text, megabytes=options.megabytes)
     print(f"{pq.read_metadata(text).num_rows:,} documents, {options.megabytes} MB of key text; {processor()}")
     held = True
-    with tempfile.TemporaryDirectory(prefix="siku-dedup-") as scratch:
-        for claims in (
-            signature_claims(text, names, options.every),
-            [equality_claim(text)],
-            quality_claims(text, Path(scratch)),
-        ):
-            for claim in claims:
+    parts = options.parts.split(",")
+    millions = tuple(int(each) for each in options.millions.split(",") if each)
+    peers = PEERS_HOME / "bin" / "python" if names else None
+    with tempfile.TemporaryDirectory(prefix="siku-dedup-") as name:
+        scratch = Path(name)
+        chosen = {
+            "signatures": lambda: [*signature_claims(text, names, options.every), equality_claim(text)],
+            "quality": lambda: quality_claims(text, scratch),
+            "scale": lambda: scale_claims(peers, scratch, millions),
+            "whole": lambda: [end_to_end_claim(peers, text, scratch)] if peers else [],
+            "workers": lambda: worker_claims(text),
+        }
+        for part, claims in chosen.items():
+            for claim in claims() if part in parts else ():
                 print(f"{'ok  ' if claim.held else 'FAIL'} {claim.text}", flush=True)
                 held = held and claim.held
     sys.exit(options.check and not held)

@@ -101,7 +101,7 @@ def equal_in_sorted(
         rows: shape (D,), the document of each key.
         new: shape (N,), in any order.
     """
-    order = np.argsort(new, kind="stable")
+    order = np.argsort(new)
     begins, counts = np.empty(len(new), np.int64), np.empty(len(new), np.int64)
     join(keys, new[order], begins, counts)
     counts = np.minimum(counts, MOST)

@@ -143,16 +143,17 @@ def removals(result: Result, names: list[str]) -> Table:
 def cluster_sizes(result: Result, names: list[str]) -> Histogram:
     """How large clusters are, by the source of the document that stays."""
     sizes = np.bincount(result.survivor, minlength=len(result.survivor))
+    edges = SIZES[: int(np.searchsorted(SIZES, sizes.max(initial=1), side="right")) + 1]
     series = []
     for number in np.unique(result.source):
         mine = sizes[(sizes > 0) & (result.source == number)]
-        series.append((names[number], np.histogram(mine, SIZES)[0].tolist()))
+        series.append((names[number], np.histogram(mine, edges)[0].tolist()))
     largest = f"The largest has {sizes.max():,} documents." if len(sizes) else ""
     return Histogram(
         section="dedup",
         title="Documents in a cluster",
         unit="documents",
-        edges=SIZES,
+        edges=edges,
         series=series,
         note=largest,
         log=True,
@@ -183,14 +184,18 @@ def threshold_curve(result: Result, *, threshold: float) -> Curve:
     """Near-duplicates that other thresholds would remove, from the similarities that were computed."""
     steps = [step / 100 for step in range(70, 96)]
     points = removed_at(result.left, result.right, result.exact, thresholds=steps)
-    note = "Below the chosen threshold the curve is a lower bound: bands were laid out for that threshold."
+    ((_, chosen),) = removed_at(result.left, result.right, result.exact, thresholds=[threshold])
+    note = (
+        "Texts with different letters; exact copies of one that goes are not counted again. Below the chosen "
+        "threshold the curve is a lower bound: bands were laid out for that threshold."
+    )
     return Curve(
         section="dedup",
         title="Near-duplicates at other thresholds",
         x_label="threshold",
         y_label="documents removed",
         series=[("removed", [(at, float(count)) for at, count in points])],
-        lines=[(f"chosen: {threshold}", float((result.fate == NEAR).sum()))],
+        lines=[(f"at the chosen {threshold}", float(chosen))],
         note=note,
     )
 
@@ -239,7 +244,7 @@ def chosen_pairs(
             (
                 int(result.left[p]),
                 int(result.right[p]),
-                f"exact {result.exact[p]:.3f}, estimated {result.estimate[p]:.3f}",
+                f"exact {result.exact[p]:.4f}, estimated {result.estimate[p]:.3f}",
             )
             for p in pairs
         ]

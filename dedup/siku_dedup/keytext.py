@@ -19,6 +19,7 @@ Shape legend: D documents.
 """
 
 import functools
+import itertools
 import unicodedata
 from typing import NamedTuple
 
@@ -36,7 +37,8 @@ _SPECIAL = np.uint32(1 << 31)
 _HAN = np.uint32(1 << 30)
 _POINT = np.uint32(0x1FFFFF)
 _CODE_POINTS = 0x110000
-_SURROGATES = range(0xD800, 0xE000)
+_ASSIGNED = (range(0xD800), range(0xE000, 0x40000), range(0xE0000, 0xE1000))
+"""Where letters, marks and digits may be: the rest is surrogates, unassigned or for private use."""
 _KEPT = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 _JAMO = ((0x1100, 0x1200), (0xA960, 0xA980), (0xD7B0, 0xD800))
 
@@ -146,9 +148,9 @@ def fold(  # pragma: no cover
 def _fold_table() -> NDArray[np.uint32]:
     """What becomes of each code point: 0 if it goes, else what it turns into; bits mark Han, and work for Python.
 
-    Shape (0x110000,). 0.4 s to build, once in a process.
+    Shape (0x110000,). 0.2 s to build, once in a process.
     """
-    everything = "".join(chr(c) for c in range(_CODE_POINTS) if c not in _SURROGATES)
+    everything = "".join(map(chr, itertools.chain(*_ASSIGNED)))
     folds = np.zeros(_CODE_POINTS, np.uint32)
     several = []
     for run in _KEPT.finditer(everything):

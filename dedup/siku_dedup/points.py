@@ -86,6 +86,20 @@ def decode_points(data: NDArray[np.uint8], begins: NDArray[np.int64], ends: NDAr
 
 
 @numba.njit(nogil=True, cache=True)
+def gather(  # pragma: no cover
+    source: NDArray[np.uint32],
+    starts: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    values: NDArray[np.uint32],
+    places: NDArray[np.int64],
+) -> None:
+    """Copy the texts `rows` of a source to `places`, where each begins in `values`."""
+    for i in range(len(rows)):
+        text = source[starts[rows[i]] : starts[rows[i] + 1]]
+        values[places[i] : places[i] + len(text)] = text
+
+
+@numba.njit(nogil=True, cache=True)
 def decode(  # pragma: no cover
     data: NDArray[np.uint8],
     begins: NDArray[np.int64],

@@ -81,3 +81,9 @@ def test_what_is_the_same_document(left: str, right: str, equal: bool) -> None:
 def test_the_two_composed_forms_are_one() -> None:
     assert key_text("cafe\u0301") == key_text("café") == "café"
     assert key_text("\u1112\u1161\u11ab") == key_text("한")
+
+
+def test_nothing_that_stays_lies_outside_the_table() -> None:
+    outside = "".join(map(chr, [*range(0x40000, 0xE0000), *range(0xE1000, 0x110000)]))
+    assert regex.search(r"[\p{L}\p{M}\p{N}]", outside) is None
+    assert unicodedata.normalize("NFKC", outside) == outside == outside.casefold()
