@@ -55,7 +55,7 @@ def tokenizer_findings(
             section="tokenizer",
             title="Tokens saved",
             unit="% of the base's tokens",
-            items=[(source, -100 * measure.change) for source, measure in measures.items()],
+            items=[(source, round(-100 * measure.change, 1) + 0.0) for source, measure in measures.items()],
             note="On documents held out from learning.",
         ),
         segmentation(base, model),
