@@ -230,6 +230,41 @@ def _boilerplate(text: str) -> Applied:
     return Applied("".join([*pieces, text[kept_to:]]), count, example)
 
 
+_PASTED_CHARACTERS = 50
+"""A shorter repetition at a text's end may be a refrain."""
+_TAIL_CHARACTERS = 32
+
+
+def _pasted_twice(text: str) -> Applied:
+    """A body that a copying hand put in twice, letter by letter: the second goes.
+
+    The last characters of a text stand at the end of both bodies, so one search finds where the first one ends.
+    """
+    count, example, documents = 0, ("", ""), text.split(SEPARATOR)
+    for index, document in enumerate(documents):
+        single = _single_body(document)
+        if single != document:
+            count += 1
+            example = example if count > 1 else (document[len(single) - 20 : len(single) + 20], single[-20:])
+            documents[index] = single
+    return Applied(SEPARATOR.join(documents) if count else text, count, example)
+
+
+def _single_body(document: str) -> str:
+    """The document up to the end of its first body, as long as it ends in two equal ones."""
+    tail = document[-_TAIL_CHARACTERS:]
+    end = len(document) // 2
+    while (place := document.find(tail, end - _TAIL_CHARACTERS)) >= 0:
+        end = place + _TAIL_CHARACTERS
+        length = len(document) - end
+        if length < _PASTED_CHARACTERS:
+            break
+        if document[end - length : end] == document[end:]:
+            return _single_body(document[:end])
+        end += 1
+    return document
+
+
 _LINE_TAILS = re.compile("[ \t]+\n")
 _BLANK_LINES = re.compile("\n{3,}")
 
@@ -259,6 +294,7 @@ RULES: dict[str, Rule] = {
     "ellipsis": _ellipsis,
     "boilerplate": _boilerplate,
     "script": _script,
+    "pasted_twice": _pasted_twice,
     "trim": _trim,
 }
 """Every rule in the order in which it runs."""

@@ -19,7 +19,7 @@ _CHINESE = (*_EVERYWHERE, "width", "symbols")
 _MODERN = (*_CHINESE, "entities", "runs", "punctuation", "ellipsis", "boilerplate", "script")
 
 RULES: dict[Profile, tuple[str, ...]] = {
-    "modern": (*_MODERN, "gaps"),
+    "modern": (*_MODERN, "gaps", "pasted_twice"),
     "encyclopedia": (*_MODERN, "gaps"),
     "web": _MODERN,
     "dialogue": _MODERN,

@@ -192,5 +192,6 @@ def test_thucnews_as_it_is_downloaded(shared_data: Path) -> None:
     documents = [item for item in items if isinstance(item, Document)]
     assert (len(documents), len(items)) == (150, 300)
     assert {item.reason for item in items if isinstance(item, Refused)} == {"system_file"}
-    assert {document.meta["label"] for document in documents} <= {"体育", "娱乐", "家居", "彩票", "房产", "教育", "时尚",
-        "时政", "星座", "游戏", "社会", "科技", "股票", "财经"}  # fmt: skip
+    labels = {document.meta["label"] for document in documents}
+    assert "体育" in labels
+    assert 10 <= len(labels) <= 14

@@ -152,8 +152,8 @@ def test_tasks_of_clue(tmp_path: Path) -> None:
         ({"instruction": "问", "input": "入", "output": "答", "domain": ["a"]}, "问\n入\n答"),
         ({"trans_instruction": "问", "trans_input": "", "trans_output": "答"}, "问\n答"),
         (
-            {"textbox_q_instruction": "做题", "textbox_question": "1+1", "textbox_answer": "2", "textbox_q_context": ""},
-            "做题\n1+1\n2",
+            {"textbox_q_instruction": "题", "textbox_question": "1+1", "textbox_answer": "2", "textbox_q_context": ""},
+            "题\n1+1\n2",
         ),
         ({"round_0": {"response": '{"Q": "问", "A": "答"}'}, "round_1": {"response": {"Q": "再问", "A": "再答"}}},
          "问\n答\n再问\n再答"),

@@ -133,3 +133,19 @@ def test_private_use_maps_to_what_gb18030_says() -> None:
         assert 0xE000 <= ord(private) < 0xF900
         assert unicodedata.category(public) not in {"Co", "Cn"}
     assert len(set(PRIVATE_USE.values())) == len(PRIVATE_USE) == 92
+
+
+@given(st.text("甲乙丙。", max_size=30), st.integers(0, 120), st.integers(1, 4))
+def test_a_body_pasted_more_than_once_is_kept_once(title: str, length: int, copies: int) -> None:
+    body = "".join(chr(0x4E00 + number) for number in range(length))
+    (found,) = normalize([title + body * copies], ["pasted_twice"]).texts
+    assert found == title + body * (1 if length >= 50 else copies) or length < 50
+    assert normalize([found], ["pasted_twice"]).texts == [found]
+
+
+def test_what_differs_in_one_letter_was_not_pasted() -> None:
+    body = "".join(chr(0x4E00 + number) for number in range(100))
+    text = body + body[:30] + "异" + body[31:]
+    assert normalize([text], ["pasted_twice"]).texts == [text]
+    assert normalize(["题" + body[:49] * 2], ["pasted_twice"]).counts == {}
+    assert normalize(["题" + body[:50] * 2, body], ["pasted_twice"]).counts == {"pasted_twice": 1}
