@@ -1,5 +1,7 @@
 """The stage `corpus`: documents in, one of each out, split into training and validation.
 
+count    a range of row groups -> its lines                      (only where the recipe asks,
+gather   those of a source     -> the lines that it repeats       see boilerplate.py)
 sign     a range of row groups -> key texts, hashes, signatures, band keys (parts.py)
 cluster  all of them           -> what becomes of each document, and the verified pairs
 write    a shard of documents  -> its rows of train/, validation/ and dropped/
@@ -17,11 +19,12 @@ import pyarrow.parquet as pq
 import rfc8785
 from numpy.typing import NDArray
 
+from siku_dedup.boilerplate import describe_lines, mended, repeated_lines
 from siku_dedup.clusters import cluster
 from siku_dedup.contaminated import CONTAMINATED_FILE, gather_contaminated, write_contaminated
 from siku_dedup.exact import first_equal
 from siku_dedup.findings import FATES, PAIRS, SOURCES, SUMMARY, SURVIVORS, describe
-from siku_dedup.inputs import document_shards
+from siku_dedup.inputs import document_shards, plan_row_groups
 from siku_dedup.parts import SignedParts, write_part
 from siku_dedup.signing import Signer, sign_texts
 from siku_dedup.survivors import CONTAMINATED, EXACT, NEAR, TRAIN, VALIDATION, decide
@@ -33,38 +36,21 @@ from siku_manifests.errors import storage_errors
 from siku_manifests.shards import read_batches, write_table
 from siku_manifests.stage import Context, Outcome, Range
 
-SIGN_BYTES = 32 << 20
-"""Of Parquet data before compression, in one range; a range is held in memory."""
 REASONS = {EXACT: "exact_duplicate", NEAR: "near_duplicate", CONTAMINATED: "contaminated"}
 DUPLICATES = "duplicates.parquet"
 HAN = "han.npy"
 
 
-def plan_signing(context: Context) -> list[Range]:
-    """Row groups of each shard, gathered to `SIGN_BYTES`."""
-    ranges: list[Range] = []
-    for number, shard in enumerate(document_shards(context)):
-        metadata = pq.read_metadata(shard.path)
-        sizes = [metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups)]
-        low = 0
-        for high in range(1, len(sizes) + 1):
-            weight = sum(sizes[low:high])
-            if high == len(sizes) or weight + sizes[high] > SIGN_BYTES:
-                inputs = {"shard": number, "groups": [low, high]}
-                ranges.append(Range(len(ranges), source=shard.source, inputs=inputs, weight=weight))
-                low = high
-    return ranges
-
-
 def sign(context: Context, range_: Range, out: Path) -> None:
     """Sign the documents of some row groups."""
     shard = document_shards(context)[range_.inputs["shard"]]
-    signer = _signer(context, shard.source)
+    signer, repeated = _signer(context, shard.source), repeated_lines(context, shard.source)
     ids: list[pa.Array] = []
     batches = []
     with pq.ParquetFile(shard.path, page_checksum_verification=True) as file:
         groups = range(*range_.inputs["groups"])
-        for batch in file.iter_batches(row_groups=groups, columns=["id", "text"]):
+        for read in file.iter_batches(row_groups=groups, columns=["id", "text"]):
+            batch = mended(read, repeated)
             ids.append(batch["id"])
             batches.append(sign_texts(batch["text"], signer))
     write_part(out, pa.chunked_array(ids, pa.string()), batches, signer)
@@ -80,7 +66,7 @@ def _signer(context: Context, source: str) -> Signer:
 
 def plan_clustering(context: Context) -> list[Range]:
     """One range: edges of all bands meet in one union-find."""
-    return [Range(0, weight=sum(range_.weight for range_ in plan_signing(context)))]
+    return [Range(0, weight=sum(range_.weight for range_ in plan_row_groups(context)))]
 
 
 def cluster_all(context: Context, range_: Range, out: Path) -> None:  # noqa: ARG001  there is one range
@@ -124,7 +110,7 @@ def cluster_all(context: Context, range_: Range, out: Path) -> None:  # noqa: AR
 def _source_numbers(context: Context, signed: SignedParts) -> NDArray[np.int64]:
     """Number in the recipe of each document's source, shape (D,)."""
     names = [source.name for source in context.recipe.source]
-    by_part = np.array([names.index(range_.source) for range_ in plan_signing(context)], np.int64)
+    by_part = np.array([names.index(range_.source) for range_ in plan_row_groups(context)], np.int64)
     return by_part[signed.part_of(np.arange(len(signed)))]
 
 
@@ -149,7 +135,9 @@ def write(context: Context, range_: Range, out: Path) -> None:
     counts = Counts()
     kept: dict[str, list[pa.RecordBatch]] = {"train": [], "validation": []}
     dropped: list[pa.RecordBatch] = []
-    for batch in read_batches([shard.path]):
+    repeated = repeated_lines(context, shard.source)
+    for read in read_batches([shard.path]):
+        batch = mended(read, repeated)
         fate = np.asarray(fates[row : row + len(batch)])
         for split, value in (("train", TRAIN), ("validation", VALIDATION)):
             kept[split].append(batch.filter(pa.array(fate == value)))
@@ -233,7 +221,8 @@ def finish(context: Context) -> Outcome:
     clustered = context.part("cluster", 0)
     _link(clustered / PAIRS, context.folder / PAIRS)
     counts = {source: count for source, count in counts.items() if count.read}
-    return Outcome(shards=shards, counts=counts, extra_files=extra, findings=describe(context, clustered, counts))
+    findings = [*describe(context, clustered, counts), *describe_lines(context)]
+    return Outcome(shards=shards, counts=counts, extra_files=extra, findings=findings)
 
 
 def _link(source: Path, target: Path) -> None:

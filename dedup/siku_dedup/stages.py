@@ -11,7 +11,9 @@ CORPUS = Stage(
     source_fields=("name", "profile", "priority"),
     libraries=("numpy", "OpenCC", "pyarrow", "regex", "xxhash"),
     phases=(
-        Phase("sign", "siku_dedup.build:plan_signing", "siku_dedup.build:sign"),
+        Phase("count", "siku_dedup.boilerplate:plan_counting", "siku_dedup.boilerplate:count"),
+        Phase("gather", "siku_dedup.boilerplate:plan_gathering", "siku_dedup.boilerplate:gather"),
+        Phase("sign", "siku_dedup.inputs:plan_row_groups", "siku_dedup.build:sign"),
         Phase("cluster", "siku_dedup.build:plan_clustering", "siku_dedup.build:cluster_all"),
         Phase("write", "siku_dedup.build:plan_writing", "siku_dedup.build:write"),
     ),

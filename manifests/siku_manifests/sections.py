@@ -75,6 +75,8 @@ class Dedup(Section, frozen=True, kw_only=True):
     """Characters in a shingle, where not a profile's default (5; verse and classics 3; English 12)."""
     scope: Literal["global", "source"] = "global"
     """Whether duplicates are looked for across sources or inside each."""
+    repeated_lines: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Lines that stand in this many documents of one source are removed before documents are compared; 0: none."""
     alarm_cluster: int = 1000
     """The report raises an alarm for a cluster of more documents: mostly boiler-plate that a filter should know."""
     alarm_share: float = 0.5
