@@ -242,8 +242,9 @@ def _pasted_twice(text: str) -> Applied:
     """
     count, example, documents = 0, ("", ""), text.split(SEPARATOR)
     for index, document in enumerate(documents):
-        single = _single_body(document)
-        if single != document:
+        whole = document.rstrip(" \t\n")
+        single = _single_body(whole)
+        if single != whole:
             count += 1
             example = example if count > 1 else (document[len(single) - 20 : len(single) + 20], single[-20:])
             documents[index] = single
@@ -256,8 +257,7 @@ def _single_body(document: str) -> str:
     end = len(document) // 2
     while (place := document.find(tail, end - _TAIL_CHARACTERS)) >= 0:
         end = place + _TAIL_CHARACTERS
-        length = len(document) - end
-        if length < _PASTED_CHARACTERS:
+        if (length := len(document) - end) < _PASTED_CHARACTERS:
             break
         if document[end - length : end] == document[end:]:
             return _single_body(document[:end])

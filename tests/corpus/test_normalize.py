@@ -149,3 +149,4 @@ def test_what_differs_in_one_letter_was_not_pasted() -> None:
     assert normalize([text], ["pasted_twice"]).texts == [text]
     assert normalize(["题" + body[:49] * 2], ["pasted_twice"]).counts == {}
     assert normalize(["题" + body[:50] * 2, body], ["pasted_twice"]).counts == {"pasted_twice": 1}
+    assert normalize(["题" + body + body + " "], PROFILE_RULES["modern"]).texts == ["题" + body]
