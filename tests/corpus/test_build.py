@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner, Result
 
+from siku_corpus import command
 from siku_corpus.build import RANGE_BYTES, plan
+from siku_manifests.errors import InputError
 from siku_manifests.recipe import load_recipe
 from siku_manifests.stage import Context, RawFile
 
@@ -166,6 +169,20 @@ def test_what_was_dropped_says_why(built: Path) -> None:
     (short,) = rows(built, "news", "dropped")
     assert (short["reason"], json.loads(short["detail"])) == ("too_short", {"threshold": 50, "value": 9})
     assert short["text"] == "天气预报\n明天晴。"
+
+
+def explain(recipe: Path, document: str) -> Result:
+    return CliRunner().invoke(command.explain, [str(recipe), document, "--out", str(recipe.parent / "build")])
+
+
+def test_a_document_can_be_asked_after(built: Path) -> None:
+    kept = explain(built, "poetry/poems/poet.0.json#2")
+    assert kept.output.startswith("documents: kept, 26 characters, language lzh, author 李白, title 靜夜思\n\n牀前")
+    (short,) = rows(built, "news", "dropped")
+    dropped = explain(built, str(short["id"]))
+    assert "dropped, too_short: too few characters (threshold 50, value 9)" in dropped.output
+    unknown = explain(built, "poetry/none#1")
+    assert isinstance(unknown.exception, InputError)
 
 
 def test_the_books_are_in_the_manifest(built: Path) -> None:
