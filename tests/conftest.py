@@ -6,8 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch or numpy reads it: equal bytes, and no fight for cores
+
+settings.register_profile("siku", deadline=None)  # a shared machine is slow now and then; speed is no test
+settings.load_profile("siku")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -127,9 +127,19 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load_function(name: str) -> Callable[..., Any]:
-    """The function behind `module:function`."""
+    """The function behind `module:function`.
+
+    Raises:
+        RecipeError: it needs a library of an extra that is not installed.
+    """
     module, _, attribute = name.partition(":")
-    function: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+    try:
+        function: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("siku_"):
+            raise
+        msg = f"{module} needs {error.name}, which is not installed; install Siku with pip install 'siku[train]'."
+        raise RecipeError(msg) from error
     return function
 
 

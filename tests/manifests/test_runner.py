@@ -222,6 +222,14 @@ def test_dry_run_plans_and_writes_no_stage(toy) -> None:
     assert not list((toy.out / "toy").glob("lines-*"))
 
 
+def test_a_library_of_an_extra_is_named_with_the_way_to_get_it(toy) -> None:
+    work = toy.home / "toy_room" / "work.py"
+    work.write_text("import no_such_library\n" + work.read_text())
+    done = toy.run("lines", toy.recipe)
+    assert done.returncode == 2
+    assert "needs no_such_library, which is not installed; install Siku with pip install 'siku[train]'" in done.stderr
+
+
 def test_run_record_stands_outside_the_id(toy) -> None:
     toy.run("lines", toy.recipe)
     record = json.loads((toy.folder("lines") / "run.json").read_text())

@@ -9,7 +9,6 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 import sentencepiece
-from hypothesis import settings
 
 from siku_manifests.archives import open_member
 from siku_manifests.document import DOCUMENT_SCHEMA
@@ -23,10 +22,6 @@ from siku_manifests.stage import Context, Outcome, Stage, load_function
 from siku_tokenize.learn import learn_candidates
 from siku_tokenize.merge import merge_vocabulary
 from siku_tokenize.modelfile import Model, parse_model, read_model
-
-# The first example of a kernel compiles it, and a busy machine is no failure.
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
 
 MISTRAL = "pypi:mistral-common==1.13.1"
 MISTRAL_SHA256 = "98b4d0755b8d90bf4691fa8f1b70cb3b4a8cd4dc1653c4ed08ef3d1c7d2c29af"
