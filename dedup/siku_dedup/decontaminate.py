@@ -1,12 +1,13 @@
 """Which documents hold a question of an evaluation; trained on them, a model would be examined on what it has read.
 
 Question and document are compared as key texts (`keytext.py`), so script, width and punctuation hide nothing. A
-document holds a question if it has `containment` of the question's different runs of `RUN` characters. That alone
-decides for questions of at least `LONG` characters. A shorter one may be an innocent sentence, so more is asked
-(中国特色社会主义最本质的特征是 stands in any newspaper):
+document holds a question if it has `containment` of the question's different runs of `RUN` characters. More is
+asked, since a question may quote what everyone quotes (a poem, and then: 其体现的主旨是), and a short one may be an
+innocent sentence (中国特色社会主义最本质的特征是 stands in any newspaper):
 
-    with options      all options stand behind it, within `LONG` characters and four times their own length
-    without options   the document begins with it (instruction data does), or is at most twice as long as it
+    with options     all options stand behind it, within `LONG` characters and four times their own length
+    short, without   the document begins with it (instruction data does), or is at most twice as long as it
+    `LONG` or more   its last `RUN` characters stand there, where a question asks; or its options as above
 
 A question of fewer than `RUN` characters must stand there whole, and one of fewer than `SHORTEST` is not looked
 for: it says too little. Thirteen is the length of run that GPT-3 (Brown et al., 2020, appendix C) counts, in
@@ -82,16 +83,16 @@ class Decontaminator:
         )
 
     def _is_held(self, documents: Points, row: int, *, question: int, at: int) -> bool:
-        """Whether more than the wording of a short question speaks for it."""
+        """Whether more than shared wording speaks for it."""
         length = int(self._lengths[question])
-        if length >= LONG:
-            return True
         text, key = documents.text(row), self._keys.text(question)
+        options = self._options[question]
+        if length >= LONG and (key[-RUN:] in text or not options):
+            return key[-RUN:] in text
         whole = text.find(key)
         if length < RUN and whole < 0:
             return False
         end = whole + length if whole >= 0 else at + RUN
-        options = self._options[question]
         if options:
             behind = text[end : end + 4 * sum(map(len, options)) + LONG]
             return all(option in behind for option in options)

@@ -59,6 +59,17 @@ def test_a_long_question_speaks_for_itself_even_if_edited() -> None:
     assert found([ESSAY], text + ESSAY.text + text, text + edited, text + half, containment=0.5) == {0: 0, 1: 0}
 
 
+def test_a_poem_that_a_question_quotes_is_no_question() -> None:
+    poem = "闲来无事不从容，睡觉东窗日已红。万物静观皆自得，四时佳兴与人同。道通天地有形外，思入风云变态中。"
+    quoted = Question(
+        "history.csv", 1, f"程颢诗云：“{poem}”其体现的主旨是", ("格物致知", "天人合一", "知行合一", "经世致用")
+    )
+    exam = f"{quoted.text}（）A格物致知B天人合一C知行合一D经世致用"
+    assert found(
+        [quoted], poem + "富贵不淫贫贱乐，男儿到此是豪雄。" * 3, exam, "　" + quoted.text, containment=0.7
+    ) == {1: 0, 2: 0}
+
+
 def test_a_short_question_without_options_must_lead_or_fill() -> None:
     answer = "鲁迅是周树人的笔名，两个名字说的是同一个人，他是中国现代文学的奠基人之一。" * 5
     chat = "问：鲁迅和周树人是什么关系？答：" + answer
@@ -92,10 +103,11 @@ def test_containment_is_that_of_python_sets(seed: int, share: float) -> None:
     def runs(text: str) -> set[str]:
         return {text[i : i + RUN] for i in range(len(text) - RUN + 1)}
 
-    expected = {
-        row: max(len(runs(question) & runs(text)) / len(runs(question)) for question in questions)
-        for row, text in enumerate(documents)
-    }
+    def held(question: str, text: str) -> float:
+        shared = len(runs(question) & runs(text)) / len(runs(question))
+        return shared if question[-RUN:] in text else 0.0
+
+    expected = {row: max(held(question, text) for question in questions) for row, text in enumerate(documents)}
     asked = [Question("q", row, text) for row, text in enumerate(questions)]
     result = Decontaminator(asked, containment=share).find(key_points(pa.array(documents)).points)
     assert dict(zip(result.rows.tolist(), result.containment.tolist(), strict=True)) == pytest.approx(
