@@ -13,6 +13,11 @@ from siku_manifests.document import QuarantineReason
 BATCH_BYTES = 4 << 20
 """UTF-8 bytes of text in a batch: long enough that one call of a rule costs nothing, short enough for a cache."""
 
+MAX_DOCUMENT_CHARACTERS = 3_000_000
+"""Some 9 MB of Chinese, four times the longest classical novel. Rules and measures need 70 times a text's bytes while
+they look at it, so a longer one would take a worker's memory; it goes to quarantine with the reason `size`."""
+_SHOWN_CHARACTERS = 20_000
+
 
 class Document(msgspec.Struct):
     """One document as the source says it, before any rule."""
@@ -89,7 +94,9 @@ def batches(items: Iterable[Item], *, batch_bytes: int = BATCH_BYTES) -> Iterato
     bad: list[Bad] = []
     size = 0
     for item in items:
-        if isinstance(item, Document):
+        if isinstance(item, Document) and len(item.text) > MAX_DOCUMENT_CHARACTERS:
+            bad.append(_too_long(item))
+        elif isinstance(item, Document):
             pending.append(item)
             size += 3 * len(item.text)
         elif isinstance(item, Refused):
@@ -126,6 +133,14 @@ def _batch(documents: list[Document], refused: list[Refused], bad: list[Bad]) ->
         read=sum(records),
         split=records.count(0),
         joined=sum(count - 1 for count in records if count > 1),
+    )
+
+
+def _too_long(document: Document) -> Bad:
+    data = document.text[:_SHOWN_CHARACTERS].encode("utf-8", "surrogatepass")
+    detail = f"record {document.locator} has {len(document.text):,} characters, more than {MAX_DOCUMENT_CHARACTERS:,}"
+    return Bad(
+        "size", detail, data, records=document.records, length=len(document.text.encode("utf-8", "surrogatepass"))
     )
 
 

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from siku_corpus.opening import COMPRESSIONS, MAX_WHOLE_BYTES
+from siku_corpus.records import MAX_DOCUMENT_CHARACTERS
 from siku_corpus.sources import FORMATS, Format, load_reader
 from siku_corpus.sources.lines import MAX_LINE_BYTES
 from siku_corpus.tell import REFUSED
@@ -26,8 +27,8 @@ zst), which is never unpacked: give the archive's own path as `where`, and `path
 A document's id is `SOURCE/PATH#LOCATOR`, with a member's path behind its archive's.
 
 Encodings are UTF-8 with or without a byte-order mark, UTF-16 for whole files, and GB18030 with its subsets. A line
-above {line} MiB and a file above {whole} MiB that can only be read whole go to the quarantine. What an operating
-system leaves beside files (`__MACOSX/._*`, `.DS_Store`, `Thumbs.db`) is counted as `system_file` and not read.
+above {line} MiB, a file above {whole} MiB that can only be read whole and a document above {characters:,} characters go
+to the quarantine. What an operating system leaves beside files (`__MACOSX/._*`, `.DS_Store`, `Thumbs.db`) is counted as `system_file` and not read.
 
 | format | holds | many workers in one file |
 |---|---|---|
@@ -40,6 +41,7 @@ def sources_page() -> str:
         compressions=", ".join(f"`{ending}`" for ending in COMPRESSIONS),
         line=MAX_LINE_BYTES >> 20,
         whole=MAX_WHOLE_BYTES >> 20,
+        characters=MAX_DOCUMENT_CHARACTERS,
     )
     rows = [f"| [`{name}`](#{name}) | {_cell(format_.holds)} | {_cut(format_)} |" for name, format_ in FORMATS.items()]
     parts = [introduction + "\n".join(rows)]

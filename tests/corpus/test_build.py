@@ -180,7 +180,7 @@ def test_a_document_can_be_asked_after(built: Path) -> None:
     assert kept.output.startswith("documents: kept, 26 characters, language lzh, author 李白, title 靜夜思\n\n牀前")
     (short,) = rows(built, "news", "dropped")
     dropped = explain(built, str(short["id"]))
-    assert "dropped, too_short: too few characters (threshold 50, value 9)" in dropped.output
+    assert "dropped, too_short: too few characters (threshold 50, value 9.0)" in dropped.output
     unknown = explain(built, "poetry/none#1")
     assert isinstance(unknown.exception, InputError)
 

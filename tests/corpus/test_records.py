@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,3 +50,11 @@ def test_half_a_surrogate_pair_is_quarantined_and_nothing_else() -> None:
     assert batch.documents.column("text").to_pylist() == ["好", "也好"]
     assert [(item.reason, item.records) for item in batch.bad] == [("encoding", 3)]
     assert batch.read + batch.split == batch.joined + 3
+
+
+def test_a_document_that_would_take_all_memory_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("siku_corpus.records.MAX_DOCUMENT_CHARACTERS", 5)
+    (batch,) = batches([Document("0", "一二三四五"), Document("7", "一二三四五六", records=3)])
+    assert batch.documents.column("text").to_pylist() == ["一二三四五"]
+    assert [(item.reason, item.length, item.records) for item in batch.bad] == [("size", 18, 3)]
+    assert (batch.read, batch.joined) == (4, 2)
