@@ -26,9 +26,10 @@ _INTRODUCTION = """# Source formats
 zst), which is never unpacked: give the archive's own path as `where`, and `path` chooses among its members.
 A document's id is `SOURCE/PATH#LOCATOR`, with a member's path behind its archive's.
 
-Encodings are UTF-8 with or without a byte-order mark, UTF-16 for whole files, and GB18030 with its subsets. A line
-above {line} MiB, a file above {whole} MiB that can only be read whole and a document above {characters:,} characters go
-to the quarantine. What an operating system leaves beside files (`__MACOSX/._*`, `.DS_Store`, `Thumbs.db`) is counted as `system_file` and not read.
+Encodings are UTF-8 with or without a byte-order mark, UTF-16 for whole files, and GB18030 with its subsets. To the
+quarantine go a line above {line} MiB, a file above {whole} MiB that can only be read whole, and a document above
+{characters:,} characters. What an operating system leaves beside files (`__MACOSX/._*`, `.DS_Store`,
+`Thumbs.db`) is counted as `system_file` and not read.
 
 | format | holds | many workers in one file |
 |---|---|---|
