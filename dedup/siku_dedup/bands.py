@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 LEAST_RECALL = 0.99
 """Share of the pairs exactly at the threshold that must become candidates."""
-_PARTITION = 16_384
+_PARTITION = 65_536
 _COEFFICIENTS = np.random.RandomState(20242).randint(0, 1 << 63, 66, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 
 
@@ -89,15 +89,15 @@ def band_keys(signatures: NDArray[np.uint32], bands: Bands, *, salt: int) -> NDA
 
 
 def equal_keys(keys: NDArray[np.uint64]) -> Groups:
-    """The groups of documents with equal keys; memory 20 bytes a document.
+    """The groups of documents with equal keys; memory 16 bytes a document.
 
-    Keys are partitioned by their top bits until a hash table of one partition fits the L2 cache.
+    Keys are partitioned by their top bits until a hash table of one partition fits the L2 cache (1 MB).
     """
     bits = max(0, int(len(keys) // _PARTITION).bit_length())
-    bounds, rows, sorted_keys = partition(keys, bits)
+    bounds, packed = partition(keys, bits)
     members = np.empty(len(keys), np.int32)
     ends = np.empty(len(keys) // 2 + 1, np.int64)
-    count = group_partitions(bounds, rows, sorted_keys, members, ends)
+    count = group_partitions(bounds, packed, keys, members, ends)
     starts = np.concatenate([np.zeros(1, np.int64), ends[:count]])
     return Groups(members[: starts[-1]].copy(), starts)
 
@@ -144,71 +144,81 @@ def _pair(high: np.uint32, low: np.uint32) -> np.uint64:  # pragma: no cover
 
 @numba.njit(nogil=True, cache=True)
 def partition(  # pragma: no cover
-    unsorted: NDArray[np.uint64], bits: int
-) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.uint64]]:
-    """Scatter documents by the top bits of their key: bounds (2**bits + 1,), row numbers and keys (D,)."""
+    keys: NDArray[np.uint64], bits: int
+) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """Scatter documents by the top bits of their key: bounds (2**bits + 1,) and, packed, low half of key and row (D,).
+
+    One word a document, since each further stream of scattered writes costs as much as the first.
+    """
     bounds = np.zeros((1 << bits) + 1, np.int64)
     # Shifting by 64 is undefined, so the top bits are taken in two steps.
     shift = np.uint64(63 - bits)
-    for doc in range(len(unsorted)):
-        bounds[((unsorted[doc] >> shift) >> np.uint64(1)) + np.uint64(1)] += 1
+    for doc in range(len(keys)):
+        bounds[((keys[doc] >> shift) >> np.uint64(1)) + np.uint64(1)] += 1
     for p in range(1 << bits):
         bounds[p + 1] += bounds[p]
     cursor = bounds[:-1].copy()
-    rows = np.empty(len(unsorted), np.int32)
-    keys = np.empty(len(unsorted), np.uint64)
-    for doc in range(len(unsorted)):
-        p = (unsorted[doc] >> shift) >> np.uint64(1)
+    packed = np.empty(len(keys), np.uint64)
+    for doc in range(len(keys)):
+        p = (keys[doc] >> shift) >> np.uint64(1)
         at = cursor[p]
-        rows[at] = doc
-        keys[at] = unsorted[doc]
+        packed[at] = (keys[doc] << np.uint64(32)) | np.uint64(doc)
         cursor[p] = at + 1
-    return bounds, rows, keys
+    return bounds, packed
 
 
 @numba.njit(nogil=True, cache=True)
 def group_partitions(  # pragma: no cover
     bounds: NDArray[np.int64],
-    rows: NDArray[np.int32],
+    packed: NDArray[np.uint64],
     keys: NDArray[np.uint64],
     members: NDArray[np.int32],
     ends: NDArray[np.int64],
 ) -> int:
-    """Group equal keys inside each partition by a hash table and chains; returns the number of groups."""
+    """Group equal keys inside each partition by a hash table and chains; returns the number of groups.
+
+    The table holds packed words with the place in the partition for the row; whole keys are looked up only where
+    the halves are equal.
+    """
     widest = 0
     for p in range(len(bounds) - 1):
         widest = max(widest, bounds[p + 1] - bounds[p])
     slots = 16
     while slots < 2 * widest:
         slots *= 2
-    mask = np.uint64(slots - 1)
-    table = np.empty(slots, np.int32)
+    mask, half = np.uint64(slots - 1), np.uint64(0xFFFFFFFF)
+    empty = np.uint64(0xFFFFFFFFFFFFFFFF)  # no place in a partition is that large
+    table = np.empty(slots, np.uint64)
     following = np.empty(widest, np.int32)
     last = np.empty(widest, np.int32)
     groups = 0
     out = 0
     for p in range(len(bounds) - 1):
-        base, size = bounds[p], bounds[p + 1] - bounds[p]
-        table[:] = -1
-        for i in range(size):
-            key = keys[base + i]
-            slot = key & mask
-            while table[slot] >= 0 and keys[base + table[slot]] != key:
+        part = packed[bounds[p] : bounds[p + 1]]
+        table[:] = empty
+        for i in range(len(part)):
+            word = part[i]
+            slot = (word >> np.uint64(32)) & mask
+            found = table[slot]
+            while found != empty and (
+                (found ^ word) >> np.uint64(32) != 0 or keys[part[found & half] & half] != keys[word & half]
+            ):
                 slot = (slot + np.uint64(1)) & mask
+                found = table[slot]
             following[i] = -1
-            head = table[slot]
-            if head < 0:
-                table[slot] = i
+            if found == empty:
+                table[slot] = (word & ~half) | np.uint64(i)
                 last[i] = i
             else:
+                head = found & half
                 following[last[head]] = i
                 last[head] = i
                 last[i] = -1
-        for i in range(size):
+        for i in range(len(part)):
             if last[i] > i:
                 at = i
                 while at >= 0:
-                    members[out] = rows[base + at]
+                    members[out] = part[at] & half
                     out += 1
                     at = following[at]
                 ends[groups] = out
