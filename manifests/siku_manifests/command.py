@@ -23,7 +23,7 @@ from siku_manifests.errors import Interrupted, QuarantineExceeded, SikuError, st
 from siku_manifests.manifest import Manifest
 from siku_manifests.recipe import Recipe, load_recipe
 
-ORDER = ("documents", "dedup", "tokenizer", "tokens", "pretrain", "report", "verify", "lock", "status")
+ORDER = ("documents", "dedup", "tokenizer", "tokens", "pretrain", "report", "verify", "lock", "status", "explain")
 
 
 class LazyGroup(click.Group):

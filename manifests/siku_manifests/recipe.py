@@ -36,6 +36,9 @@ class Recipe(Section, frozen=True, kw_only=True):
     """Names the folder under `build/`."""
     description: str = ""
     """For people; decides nothing."""
+    root: str = "."
+    """The folder that local paths of the recipe are relative to, itself relative to the recipe's folder; no part of an
+    id, so `--set root=/data` moves nothing but the files."""
     seed: int = 0
     """The one source of every random choice."""
     shard_bytes: int = 256 * 1024 * 1024
@@ -212,13 +215,14 @@ def _check(recipe: Recipe, path: Path) -> None:
 
 
 def _resolve_roots(recipe: Recipe, folder: Path) -> Recipe:
-    """Make a source's own folder absolute; a path in a recipe is relative to the recipe, not to the caller."""
+    """Make local paths absolute; they are relative to the recipe's root, not to the caller."""
+    root = folder / Path(recipe.root).expanduser()
     sources = tuple(
         source
         if source.where.startswith(("npm:", "pypi:", "hf:"))
-        else msgspec.structs.replace(source, where=str((folder / Path(source.where).expanduser()).resolve()))
+        else msgspec.structs.replace(source, where=str((root / Path(source.where).expanduser()).resolve()))
         for source in recipe.source
     )
-    files = tuple(str((folder / Path(file).expanduser()).resolve()) for file in recipe.decontaminate.files)
+    files = tuple(str((root / Path(file).expanduser()).resolve()) for file in recipe.decontaminate.files)
     decontaminate = msgspec.structs.replace(recipe.decontaminate, files=files)
     return msgspec.structs.replace(recipe, source=sources, decontaminate=decontaminate)

@@ -33,6 +33,13 @@ def test_a_recipe_is_named_after_its_folder_and_roots_are_relative_to_it(tmp_pat
     assert recipe.dedup.threshold == 0.8
 
 
+def test_a_root_moves_all_local_paths_together(tmp_path: Path) -> None:
+    path = write(tmp_path, SOURCE)
+    assert load_recipe(path, ["root=/data"]).source[0].where == "/data/raw"
+    assert load_recipe(path, ["root=corpora"]).source[0].where == str(tmp_path / "corpora" / "raw")
+    assert load_recipe(path, ["root=/data", "source.poems.where=/other"]).source[0].where == "/other"
+
+
 def test_overrides_reach_sections_and_sources_by_name(tmp_path: Path) -> None:
     path = write(tmp_path, SOURCE)
     recipe = load_recipe(path, ["dedup.threshold=0.75", "source.poems.weight=2.5", "source.poems.license=MIT"])
