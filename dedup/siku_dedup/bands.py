@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 LEAST_RECALL = 0.99
 """Share of the pairs exactly at the threshold that must become candidates."""
 _PARTITION = 65_536
+_EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)  # no place in a partition is that large
 _COEFFICIENTS = np.random.RandomState(20242).randint(0, 1 << 63, 66, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 
 
@@ -186,8 +187,7 @@ def group_partitions(  # pragma: no cover
     slots = 16
     while slots < 2 * widest:
         slots *= 2
-    mask, half = np.uint64(slots - 1), np.uint64(0xFFFFFFFF)
-    empty = np.uint64(0xFFFFFFFFFFFFFFFF)  # no place in a partition is that large
+    half = np.uint64(0xFFFFFFFF)
     table = np.empty(slots, np.uint64)
     following = np.empty(widest, np.int32)
     last = np.empty(widest, np.int32)
@@ -195,18 +195,13 @@ def group_partitions(  # pragma: no cover
     out = 0
     for p in range(len(bounds) - 1):
         part = packed[bounds[p] : bounds[p + 1]]
-        table[:] = empty
+        table[:] = _EMPTY
         for i in range(len(part)):
             word = part[i]
-            slot = (word >> np.uint64(32)) & mask
+            slot = _slot(table, part, keys, word)
             found = table[slot]
-            while found != empty and (
-                (found ^ word) >> np.uint64(32) != 0 or keys[part[found & half] & half] != keys[word & half]
-            ):
-                slot = (slot + np.uint64(1)) & mask
-                found = table[slot]
             following[i] = -1
-            if found == empty:
+            if found == _EMPTY:
                 table[slot] = (word & ~half) | np.uint64(i)
                 last[i] = i
             else:
@@ -224,3 +219,19 @@ def group_partitions(  # pragma: no cover
                 ends[groups] = out
                 groups += 1
     return groups
+
+
+@numba.njit(nogil=True, cache=True)
+def _slot(  # pragma: no cover
+    table: NDArray[np.uint64], part: NDArray[np.uint64], keys: NDArray[np.uint64], word: np.uint64
+) -> np.uint64:
+    """Where a document's key stands in the table of its partition, or the free place for it."""
+    mask, half = np.uint64(len(table) - 1), np.uint64(0xFFFFFFFF)
+    slot = (word >> np.uint64(32)) & mask
+    found = table[slot]
+    while found != _EMPTY and (
+        (found ^ word) >> np.uint64(32) != 0 or keys[part[found & half] & half] != keys[word & half]
+    ):
+        slot = (slot + np.uint64(1)) & mask
+        found = table[slot]
+    return slot
