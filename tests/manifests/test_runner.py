@@ -43,18 +43,20 @@ def test_workers_hash_seed_and_folder_leave_no_trace(toy, tmp_path: Path) -> Non
     assert results[0] == results[1] == results[2]
 
 
-def test_killed_in_the_middle_a_rerun_finishes_with_the_same_bytes(toy, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "victim", [pytest.param("0", marks=pytest.mark.slow), "3", pytest.param("5", marks=pytest.mark.slow)]
+)
+def test_killed_in_the_middle_a_rerun_finishes_with_the_same_bytes(toy, tmp_path: Path, victim: str) -> None:
     toy.run("lines", toy.recipe, "--workers", "1")
     expected = identity(toy.folder("lines"))
-    for victim in ("0", "3", "5"):
-        toy.out = tmp_path / f"killed-{victim}"
-        killed = toy.run("lines", toy.recipe, "--workers", "1", TOY_KILL_AT=victim)
-        assert killed.returncode == -signal.SIGKILL
-        again = toy.run("lines", toy.recipe, "--workers", "2")
-        assert again.returncode == 0, again.stderr
-        if victim != "0":
-            assert f"resuming read, {victim} of 6 parts" in again.stderr
-        assert identity(toy.folder("lines")) == expected
+    toy.out = tmp_path / "killed"
+    killed = toy.run("lines", toy.recipe, "--workers", "1", TOY_KILL_AT=victim)
+    assert killed.returncode == -signal.SIGKILL
+    again = toy.run("lines", toy.recipe, "--workers", "2")
+    assert again.returncode == 0, again.stderr
+    if victim != "0":
+        assert f"resuming read, {victim} of 6 parts" in again.stderr
+    assert identity(toy.folder("lines")) == expected
 
 
 def test_a_dead_worker_is_one_sentence(toy) -> None:
@@ -123,7 +125,7 @@ def test_missing_raw_data_says_where_to_put_it(toy) -> None:
 def start(toy, **environment: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "siku_manifests", "lines", toy.recipe, "--out", str(toy.out), "--workers", "2"],
-        env={**os.environ, "PYTHONPATH": str(toy.home), "TOY_SLEEP": "0.6", **environment},
+        env={**os.environ, "PYTHONPATH": str(toy.home), "TOY_SLEEP": "0.4", **environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )
