@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from siku_manifests.errors import InputError
+from siku_manifests.packages import fetch_package
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch or numpy reads it: equal bytes, and no fight for cores
 
@@ -14,6 +18,21 @@ settings.register_profile("siku", deadline=None)  # a shared machine is slow now
 settings.load_profile("siku")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def package() -> Callable[[str, str], Path]:
+    """Fetch a package's archive by spec and sha256; only a registry out of reach is a reason to skip."""
+
+    def fetched(spec: str, sha256: str) -> Path:
+        try:
+            return fetch_package(spec, sha256)
+        except InputError as error:
+            if "registry cannot be reached" not in str(error):
+                raise
+            pytest.skip(str(error))
+
+    return fetched
 
 
 @pytest.fixture(scope="session")

