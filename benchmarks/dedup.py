@@ -20,7 +20,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -30,6 +29,7 @@ import pyarrow.parquet as pq
 from dedup_kit.claims import ONE_THREAD, end_to_end_claim, scale_claims, worker_claims
 from dedup_kit.quality import THRESHOLD, Claim, N, quality_claims
 from dedup_kit.text import make
+from peer_kit.environment import PEERS_PYTHON, REPOSITORY, make_peers
 
 from siku_dedup import affine32
 from siku_dedup.bands import band_keys, choose_bands
@@ -37,9 +37,7 @@ from siku_dedup.ngrams import hash_ngrams
 from siku_dedup.points import column_points
 from siku_dedup.signing import Signer, sign_points
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 KIT = Path(__file__).resolve().parent / "dedup_kit"
-PEERS_HOME = REPOSITORY / ".venv-peers"
 ROUNDS = 3
 BARS = {
     "datasketch": (240, 200),
@@ -99,7 +97,7 @@ def _megabytes(columns: Sequence[pa.Array]) -> float:
 def peer(name: str, text: Path, permutations: int, every: int) -> dict[str, float | str]:
     """What the peer's process reports; the best of some rounds."""
     command = [
-        str(PEERS_HOME / "bin" / "python"),
+        str(PEERS_PYTHON),
         str(KIT / "peers.py"),
         name,
         str(text),
@@ -116,18 +114,6 @@ def peer(name: str, text: Path, permutations: int, every: int) -> dict[str, floa
         reports.append(json.loads(done.stdout.strip().splitlines()[-1]))
     best: dict[str, float | str] = min(reports, key=lambda report: report["seconds"])
     return best
-
-
-def make_peers() -> None:
-    """The peers' environment, once; without their own dependencies' pins, some of which exclude each other."""
-    pins = KIT.parent / "peers.txt"
-    stamp = PEERS_HOME / "peers.txt"
-    if stamp.is_file() and stamp.read_text() == pins.read_text():
-        return
-    venv.create(PEERS_HOME, with_pip=True, clear=True)
-    install = [str(PEERS_HOME / "bin" / "pip"), "install", "--quiet", "--no-deps", "--disable-pip-version-check"]
-    subprocess.run([*install, "--requirement", str(pins)], check=True)
-    stamp.write_text(pins.read_text())
 
 
 def signature_claims(text: Path, names: Sequence[str], every: int) -> Iterator[Claim]:
@@ -210,7 +196,7 @@ def main() -> None:
     held = True
     parts = options.parts.split(",")
     millions = tuple(int(each) for each in options.millions.split(",") if each)
-    peers = PEERS_HOME / "bin" / "python" if names else None
+    peers = PEERS_PYTHON if names else None
     with tempfile.TemporaryDirectory(prefix="siku-dedup-") as name:
         scratch = Path(name)
         chosen = {

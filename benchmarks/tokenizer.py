@@ -28,7 +28,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import sentencepiece
-from token_kit.environment import PEERS_PYTHON, REPOSITORY, build_sample, make_peers, sample_recipe
+from peer_kit.environment import PEERS_PYTHON, REPOSITORY, make_peers
+from token_kit.environment import build_sample, sample_recipe
 from transformers import AutoTokenizer
 
 from siku_manifests.pool import run_range

@@ -34,7 +34,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import sentencepiece
 import tokenizers
-from token_kit.environment import PEERS_PYTHON, REPOSITORY, build_sample, make_peers, sample_recipe
+from peer_kit.environment import PEERS_PYTHON, REPOSITORY, make_peers
+from token_kit.environment import build_sample, sample_recipe
 
 from siku_manifests.manifest import Identity, Record, write_manifest
 from siku_manifests.pool import run_ranges

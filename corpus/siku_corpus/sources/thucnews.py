@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from siku_corpus.decoding import decode
-from siku_corpus.opening import Input, read_whole
+from siku_corpus.opening import Input, whole_text
 from siku_corpus.records import Bad, Document, Item, Refused
 from siku_corpus.sources.lines import iterate_lines, sniff_encoding, text_rows
 
@@ -25,11 +24,9 @@ _SNIFFED_BYTES = 1 << 20
 
 def read_thucnews(file: Input, start: int, end: int) -> Iterator[Item]:  # noqa: ARG001  small files
     """Yield an article, its title in the metadata as well as on the first line, its category from the folder."""
-    data = read_whole(file)
-    try:
-        text = decode(data)
-    except UnicodeDecodeError as error:
-        yield Bad("encoding", str(error), data, offset=0)
+    text = whole_text(file)
+    if isinstance(text, Bad):
+        yield text
         return
     if not file.name.endswith(".txt"):
         yield Refused("0", text[:200], "no_text")
