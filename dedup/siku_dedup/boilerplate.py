@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from siku_dedup.inputs import document_shards, plan_row_groups
 from siku_dedup.lines import count_lines, without_lines
 from siku_manifests.findings import Finding, Table
-from siku_manifests.shards import write_table
+from siku_manifests.shards import read_row_groups, write_table
 from siku_manifests.stage import Context, Range
 
 LINES_FILE = "lines.parquet"
@@ -30,9 +30,8 @@ def plan_counting(context: Context) -> list[Range]:
 def count(context: Context, range_: Range, out: Path) -> None:
     """In how many documents of a range each line stands."""
     shard = document_shards(context)[range_.inputs["shard"]]
-    with pq.ParquetFile(shard.path, page_checksum_verification=True) as file:
-        texts = file.read_row_groups(range(*range_.inputs["groups"]), columns=["text"])["text"].combine_chunks()
-    found = count_lines(texts)
+    batches = read_row_groups(shard.path, range_.inputs["groups"], columns=["text"])
+    found = count_lines(pa.concat_arrays([batch["text"] for batch in batches]))
     columns = [pa.array(found.hashes), pa.array(found.documents), found.texts]
     write_table(pa.Table.from_arrays(columns, schema=SCHEMA), out / LINES_FILE)
 

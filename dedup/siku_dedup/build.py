@@ -33,7 +33,7 @@ from siku_manifests.atomic import write_json
 from siku_manifests.document import DOCUMENT_SCHEMA, DROPPED_SCHEMA
 from siku_manifests.equation import Counts
 from siku_manifests.errors import storage_errors
-from siku_manifests.shards import read_batches, write_table
+from siku_manifests.shards import read_batches, read_row_groups, write_table
 from siku_manifests.stage import Context, Outcome, Range
 
 REASONS = {EXACT: "exact_duplicate", NEAR: "near_duplicate", CONTAMINATED: "contaminated"}
@@ -47,12 +47,10 @@ def sign(context: Context, range_: Range, out: Path) -> None:
     signer, repeated = _signer(context, shard.source), repeated_lines(context, shard.source)
     ids: list[pa.Array] = []
     batches = []
-    with pq.ParquetFile(shard.path, page_checksum_verification=True) as file:
-        groups = range(*range_.inputs["groups"])
-        for read in file.iter_batches(row_groups=groups, columns=["id", "text"]):
-            batch = mended(read, repeated)
-            ids.append(batch["id"])
-            batches.append(sign_texts(batch["text"], signer))
+    for read in read_row_groups(shard.path, range_.inputs["groups"], columns=["id", "text"]):
+        batch = mended(read, repeated)
+        ids.append(batch["id"])
+        batches.append(sign_texts(batch["text"], signer))
     write_part(out, pa.chunked_array(ids, pa.string()), batches, signer)
     if context.recipe.decontaminate.files:
         write_contaminated(context.recipe, [batch.points for batch in batches], out)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import pyarrow.parquet as pq
 
 from siku_manifests.errors import InputError
+from siku_manifests.shards import row_group_runs
 from siku_manifests.stage import Context, Range
 
 SIGN_BYTES = 32 << 20
@@ -55,16 +56,14 @@ def texts_at(context: Context, rows: list[int]) -> dict[int, str]:
 
 
 def plan_row_groups(context: Context) -> list[Range]:
-    """Row groups of each shard, gathered to `SIGN_BYTES`."""
+    """Row groups of each shard, gathered to `SIGN_BYTES`.
+
+    Raises:
+        InputError: a shard is missing or damaged.
+    """
     ranges: list[Range] = []
     for number, shard in enumerate(document_shards(context)):
-        metadata = pq.read_metadata(shard.path)
-        sizes = [metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups)]
-        low = 0
-        for high in range(1, len(sizes) + 1):
-            weight = sum(sizes[low:high])
-            if high == len(sizes) or weight + sizes[high] > SIGN_BYTES:
-                inputs = {"shard": number, "groups": [low, high]}
-                ranges.append(Range(len(ranges), source=shard.source, inputs=inputs, weight=weight))
-                low = high
+        for groups, size in row_group_runs(shard.path, run_bytes=SIGN_BYTES):
+            inputs = {"shard": number, "groups": groups}
+            ranges.append(Range(len(ranges), source=shard.source, inputs=inputs, weight=size))
     return ranges

@@ -124,6 +124,42 @@ def read_batches(
             yield from shard.iter_batches(batch_size=batch_rows, columns=columns)
 
 
+def row_group_runs(path: Path, *, run_bytes: int) -> list[tuple[list[int], int]]:
+    """Neighbouring row groups of a shard, gathered for ranges of work.
+
+    Args:
+        path: of the shard.
+        run_bytes: uncompressed Parquet bytes of a run at most; a larger row group is a run of its own.
+
+    Returns:
+        (numbers of the row groups, their uncompressed bytes) of each run, in the order of rows.
+
+    Raises:
+        InputError: the file is missing or truncated.
+    """
+    with _reading(path):
+        metadata = pq.read_metadata(path)
+    runs: list[tuple[list[int], int]] = []
+    for group in range(metadata.num_row_groups):
+        size = metadata.row_group(group).total_byte_size
+        if runs and runs[-1][1] + size <= run_bytes:
+            runs[-1] = ([*runs[-1][0], group], runs[-1][1] + size)
+        else:
+            runs.append(([group], size))
+    return runs
+
+
+def read_row_groups(path: Path, groups: Iterable[int], *, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """Rows of some row groups of a shard, a row group at a time, with page checksums verified.
+
+    Raises:
+        InputError: the file is missing, truncated or fails its checksum.
+    """
+    with _reading(path), pq.ParquetFile(path, page_checksum_verification=True) as shard:
+        for group in groups:
+            yield from shard.iter_batches(batch_size=ROW_GROUP_ROWS, row_groups=[group], columns=columns)
+
+
 def read_table(path: Path) -> pa.Table:
     """A whole shard, with page checksums verified.
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from siku_manifests.digest import content_sha256, sha256_file
 from siku_manifests.document import DOCUMENT_SCHEMA
 from siku_manifests.errors import InputError
-from siku_manifests.shards import ShardWriter, read_batches, write_table
+from siku_manifests.shards import ShardWriter, read_batches, read_row_groups, row_group_runs, write_table
 
 TEXTS = st.lists(st.text(alphabet="春眠不覺曉處聞啼鳥 ,。\nab😀", max_size=60), max_size=40)
 
@@ -51,6 +51,26 @@ def test_boundaries_and_bytes_do_not_depend_on_batches(
     for path in one:
         sizes = [sum(len(str(value).encode()) for value in row.values()) for row in pq.read_table(path).to_pylist()]
         assert len(sizes) == 1 or sum(sizes) <= limit
+
+
+@settings(max_examples=20, deadline=None)
+@given(rows=st.lists(st.integers(1, 40), min_size=1, max_size=12), run_bytes=st.integers(1, 6_000))
+def test_runs_of_row_groups_hold_every_row_once_and_keep_their_limit(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[int], run_bytes: int
+) -> None:
+    path = tmp_path_factory.mktemp("runs") / "a.parquet"
+    with pq.ParquetWriter(path, DOCUMENT_SCHEMA) as writer:
+        for number, count in enumerate(rows):
+            writer.write_table(table_of([f"第{number}組第{row}句" for row in range(count)]))
+    runs = row_group_runs(path, run_bytes=run_bytes)
+    assert [group for groups, _ in runs for group in groups] == list(range(len(rows)))
+    metadata = pq.read_metadata(path)
+    for groups, size in runs:
+        assert size == sum(metadata.row_group(group).total_byte_size for group in groups)
+        assert size <= run_bytes or len(groups) == 1
+    read = [batch for groups, _ in runs for batch in read_row_groups(path, groups, columns=["text"])]
+    texts = [text for batch in read for text in batch["text"].to_pylist()]
+    assert texts == pq.read_table(path)["text"].to_pylist()
 
 
 def content_by_hand(table: pa.Table) -> str:
@@ -98,6 +118,8 @@ def test_damage_is_an_error_that_names_the_file(tmp_path: Path) -> None:
         path.write_bytes(damaged)
         with pytest.raises(InputError, match=r"s-00000\.parquet: cannot be read"):
             list(read_batches([path]))
+        with pytest.raises(InputError, match=r"s-00000\.parquet: cannot be read"):
+            row_group_runs(path, run_bytes=1)
     path.write_bytes(whole)
     column = pq.read_metadata(path).row_group(0).column(DOCUMENT_SCHEMA.get_field_index("text"))
     flipped = bytearray(whole)
@@ -105,6 +127,8 @@ def test_damage_is_an_error_that_names_the_file(tmp_path: Path) -> None:
     path.write_bytes(bytes(flipped))
     with pytest.raises(InputError, match="cannot be read"):
         list(read_batches([path]))
+    with pytest.raises(InputError, match="cannot be read"):
+        list(read_row_groups(path, [0], columns=["text"]))
     with pytest.raises(InputError, match="cannot be read"):
         list(read_batches([tmp_path / "missing.parquet"]))
 

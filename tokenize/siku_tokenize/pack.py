@@ -7,19 +7,15 @@ is text. A range is some row groups of one corpus shard; `finish` joins the part
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from siku_manifests.equation import Counts
-from siku_manifests.errors import InputError
+from siku_manifests.shards import read_row_groups, row_group_runs
 from siku_manifests.stage import Context, Outcome, Range
 from siku_tokenize.encode import Encoder
 from siku_tokenize.modelfile import read_model
@@ -38,27 +34,11 @@ def plan(context: Context) -> list[Range]:
     ranges: list[Range] = []
     for split in SPLITS:
         for shard in sorted((context.parents["corpus"] / split).glob("*.parquet")):
-            for groups, size in row_groups(shard):
+            for groups, size in row_group_runs(shard, run_bytes=RANGE_BYTES):
                 inputs = {"split": split, "shard": shard.name, "groups": groups}
                 source = shard.stem.rsplit("-", 1)[0]
                 ranges.append(Range(number=len(ranges), source=source, inputs=inputs, weight=size))
     return ranges
-
-
-def row_groups(shard: Path) -> Iterator[tuple[list[int], int]]:
-    """Yield (row groups, their uncompressed bytes) of about RANGE_BYTES each."""
-    with readable(shard):
-        metadata = pq.read_metadata(shard)
-    groups: list[int] = []
-    size = 0
-    for group in range(metadata.num_row_groups):
-        groups.append(group)
-        size += metadata.row_group(group).total_byte_size
-        if size >= RANGE_BYTES:
-            yield groups, size
-            groups, size = [], 0
-    if groups:
-        yield groups, size
 
 
 @functools.lru_cache(maxsize=1)
@@ -77,34 +57,9 @@ def encode(context: Context, range_: Range, out: Path) -> None:
     bos = encoder.bos if context.recipe.tokens.bos else -1
     shard = context.parents["corpus"] / range_.inputs["split"] / range_.inputs["shard"]
     with open_token_writer(out / PART, encoder.dtype) as writer:
-        for texts in group_texts(shard, range_.inputs["groups"]):
-            ids, lengths = encoder.encode_batch(texts)
+        for batch in read_row_groups(shard, range_.inputs["groups"], columns=["text"]):
+            ids, lengths = encoder.encode_batch(batch["text"])
             writer.write(*frame_documents(ids, lengths, bos=bos, eos=encoder.eos))
-
-
-def group_texts(shard: Path, groups: list[int]) -> Iterator[pa.Array]:
-    """Yield the texts of some row groups of a shard, a row group at a time.
-
-    Raises:
-        InputError: the shard is damaged.
-    """
-    with readable(shard), pq.ParquetFile(shard, page_checksum_verification=True) as file:
-        for group in groups:
-            yield file.read_row_group(group, columns=["text"])["text"].combine_chunks()
-
-
-@contextmanager
-def readable(shard: Path) -> Iterator[None]:
-    """Turn what pyarrow says of a damaged shard into a sentence.
-
-    Raises:
-        InputError: the shard is damaged.
-    """
-    try:
-        yield
-    except (OSError, pa.ArrowException) as error:
-        msg = f"{shard}: cannot be read as a Parquet shard ({error}); run `siku verify` and rebuild its stage."
-        raise InputError(msg) from error
 
 
 def frame_documents(
