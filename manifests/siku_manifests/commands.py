@@ -49,7 +49,7 @@ def report(*, recipe: Recipe, out: Path, until: str) -> None:
     if not folders:
         msg = f"{recipe.name}: nothing is built in {out}; run `make corpus RECIPE={recipe.name}` first."
         raise InputError(msg)
-    path = write_report(recipe.name, folders, out / recipe.name / "report.html")
+    path = write_report(recipe.name, folders, out / recipe.name / "report.html", sources=recipe.source)
     for line in summary_lines(recipe.name, folders):
         click.echo(line)
     click.echo(f"report: {path}")

@@ -27,6 +27,8 @@ from siku_manifests.sections import (
 
 RECIPES = Path("manifests")
 RECIPE_FILE = "recipe.toml"
+SHARE_ROUNDING = 0.01
+"""Shares may miss 1 by this much, since they are written as rounded percents."""
 
 
 class Recipe(Section, frozen=True, kw_only=True):
@@ -206,11 +208,25 @@ def _check(recipe: Recipe, path: Path) -> None:
                 f"so that nothing unpinned enters a corpus."
             )
             raise RecipeError(msg)
+    _check_shares(recipe, path)
     if not 0 < recipe.decontaminate.containment <= 1:
         msg = f"{path}: [decontaminate] containment = {recipe.decontaminate.containment} is no share; use 0.5 to 1."
         raise RecipeError(msg)
     if not 0 < recipe.dedup.threshold <= 1:
         msg = f"{path}: [dedup] threshold = {recipe.dedup.threshold} is not a Jaccard similarity; use 0.5 to 1."
+        raise RecipeError(msg)
+
+
+def _check_shares(recipe: Recipe, path: Path) -> None:
+    shares = {source.name: source.share for source in recipe.source}
+    without = [name for name, share in shares.items() if not share]
+    if len(without) == len(shares):
+        return
+    if without:
+        msg = f"{path}: some sources have a share, but not {', '.join(without)}; give one to each source or to none."
+        raise RecipeError(msg)
+    if abs(sum(shares.values()) - 1) > SHARE_ROUNDING:
+        msg = f"{path}: the shares of the sources add up to {sum(shares.values()):.3f}; they must add up to 1."
         raise RecipeError(msg)
 
 

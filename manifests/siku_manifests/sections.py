@@ -41,7 +41,9 @@ class Source(Section, frozen=True, kw_only=True):
     language: str = ""
     """BCP 47; empty means: decided per document by the script rule."""
     weight: float = 1.0
-    """Share in the tokenizer's sample and in training, relative to the source's size; rows are never repeated."""
+    """Factor on the source's size, in the tokenizer's sample and in training; rows are never repeated."""
+    share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    """Instead of `weight`, part of the whole that the source is to be in both, such as 0.46; all sources or none."""
     priority: int = 0
     """Among duplicates the document of the source with the higher priority survives."""
 

@@ -21,6 +21,7 @@ from siku_manifests.errors import InputError, RecipeError
 from siku_manifests.packages import fetch_package
 from siku_manifests.sections import Tokenizer
 from siku_manifests.shards import read_batches
+from siku_manifests.shares import source_weights
 from siku_manifests.stage import Context, Outcome, Range
 from siku_tokenize.export import write_tokenizer
 from siku_tokenize.learn import learn_candidates
@@ -122,7 +123,7 @@ def read_sample(context: Context) -> Sample:
     shards = corpus_shards(context, "train")
     sample = draw_sample(
         read_batches(shards, columns=["id", "source", "text"]),
-        weights={source.name: source.weight for source in context.recipe.source},
+        weights=source_weights(context.recipe.source, text_bytes(context)),
         seed=context.recipe.seed,
         budget=context.recipe.tokenizer.sample_bytes,
     )
@@ -130,6 +131,11 @@ def read_sample(context: Context) -> Sample:
         msg = f"{context.parents['corpus']}: no training document to learn from; look at what the filters dropped."
         raise InputError(msg)
     return sample
+
+
+def text_bytes(context: Context) -> dict[str, int]:
+    """Give the UTF-8 bytes of each source's text in the corpus."""
+    return {source: counts.bytes for source, counts in context.parent_manifest("corpus").record.counts.items()}
 
 
 def plan_measures(context: Context) -> list[Range]:

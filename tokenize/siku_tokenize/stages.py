@@ -10,7 +10,7 @@ TOKENIZER = Stage(
     help="Learn new pieces from the training text and graft them onto the base model's vocabulary.",
     parents=("corpus",),
     sections=("seed", "tokenizer"),
-    source_fields=("name", "weight"),
+    source_fields=("name", "weight", "share"),
     libraries=("numpy", "pyarrow", "sentencepiece", "xxhash"),
     phases=(
         Phase("learn", "siku_tokenize.build:plan_learning", "siku_tokenize.build:learn"),

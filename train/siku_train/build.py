@@ -17,6 +17,7 @@ import transformers
 
 from siku_manifests.atomic import write_json
 from siku_manifests.sections import Pretrain
+from siku_manifests.shares import source_weights
 from siku_manifests.stage import Context, Outcome, Range
 from siku_tokenize.encode import Encoder
 from siku_tokenize.modelfile import Model, read_model
@@ -92,9 +93,10 @@ def make_plan(context: Context, pieces: Model) -> Plan:
 
 
 def window_order(context: Context, reader: Reader) -> WindowOrder:
-    """Mix the sources by the recipe's weights."""
-    weights = {source.name: source.weight for source in context.recipe.source}
-    return WindowOrder(mixture_shares(reader.counts(), weights), seed=context.recipe.seed)
+    """Mix the sources by the weights or shares of the recipe."""
+    counts = reader.counts()
+    weights = source_weights(context.recipe.source, counts)
+    return WindowOrder(mixture_shares(counts, weights), seed=context.recipe.seed)
 
 
 def run_windows(options: Pretrain, epoch: int) -> int:

@@ -15,6 +15,7 @@ from siku_manifests.atomic import write_bytes
 from siku_manifests.findings import Cell, Finding, Table
 from siku_manifests.report import difference, legible, plot, summary
 from siku_manifests.report.stageview import StageView, made_legible, read_stage
+from siku_manifests.sections import Source
 
 WIDE, PHONE = 880, 340
 """Pixels of the two drawings of each picture; the style sheet shows the one that fits."""
@@ -37,14 +38,20 @@ _QUANTITY = re.compile(r"[-+−<>≈ ]*\d[\d,. ]*(%|[kMGT]?B|s|×)?|–|")
 _HERE = Path(__file__).parent
 
 
-def write_report(recipe_name: str, folders: Sequence[Path], out: Path) -> Path:
+def write_report(recipe_name: str, folders: Sequence[Path], out: Path, *, sources: Sequence[Source] = ()) -> Path:
     """Read the stages' folders and write the report to `out`, whole or not at all.
+
+    Args:
+        recipe_name: for the title.
+        folders: of finished stages of one run, parents first.
+        out: the HTML file.
+        sources: of the recipe, for what it asks of each; without them the report does not say it.
 
     Raises:
         VerificationError: a manifest is missing, damaged or edited.
         InputError: the findings of a stage cannot be read.
     """
-    page = render_report([read_stage(folder) for folder in folders], recipe_name=recipe_name)
+    page = render_report([read_stage(folder) for folder in folders], recipe_name=recipe_name, sources=sources)
     write_bytes(out, page.encode())
     return out
 
@@ -63,12 +70,13 @@ def summary_lines(recipe_name: str, folders: Sequence[Path]) -> list[str]:
     return lines
 
 
-def render_report(stages: Sequence[StageView], *, recipe_name: str = "") -> str:
+def render_report(stages: Sequence[StageView], *, recipe_name: str = "", sources: Sequence[Source] = ()) -> str:
     """One HTML page; a pure function of its arguments.
 
     Args:
         stages: of one run, parents first.
         recipe_name: for the title.
+        sources: of the recipe.
 
     Returns:
         A page without scripts and without anything to be requested from elsewhere. Its security
@@ -77,6 +85,7 @@ def render_report(stages: Sequence[StageView], *, recipe_name: str = "") -> str:
     stages = [made_legible(stage) for stage in stages]
     style = (_HERE / "report.css").read_text(encoding="utf-8")
     blocks = {key: [b for s in stages for b in s.findings if b.section == key] for key in SECTIONS}
+    blocks["corpus"] += summary.shares(stages, sources)
     page: str = _template().render(
         recipe_name=legible.legible(recipe_name),
         stages=stages,

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from siku_manifests.equation import Counts
-from siku_manifests.findings import Bars, Figures, Funnel
+from siku_manifests.findings import Bars, Figures, Funnel, Table
 from siku_manifests.report.legible import number, share, size
 from siku_manifests.report.stageview import StageView
+from siku_manifests.sections import Source
+from siku_manifests.shares import shares_table
 
 KINDS_OF_DOCUMENTS = ("documents", "corpus")
 """Datasets whose records are documents; what later stages count (samples, windows) is not added to them."""
@@ -69,6 +71,14 @@ def way_down(stages: Sequence[StageView]) -> Funnel | None:
         "a record that was split counts as several, records that were joined count as one."
     )
     return Funnel("What is left of each source", steps, rows, note, section="corpus")
+
+
+def shares(stages: Sequence[StageView], sources: Sequence[Source]) -> list[Table]:
+    """What each source has beside what the recipe asks of it; nothing where no document was counted."""
+    of_documents = [stage for stage in stages if stage.name in KINDS_OF_DOCUMENTS and stage.counts]
+    if not of_documents or not sources:
+        return []
+    return [shares_table(sources, {source: counts.characters for source, counts in of_documents[-1].counts.items()})]
 
 
 def reasons_chart(stage: StageView) -> Bars | None:
