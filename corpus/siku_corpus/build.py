@@ -25,6 +25,7 @@ from siku_corpus.tell import tell
 from siku_manifests.archives import path_matches
 from siku_manifests.digest import sha256_file, sha256_value
 from siku_manifests.document import DOCUMENT_SCHEMA, DROPPED_SCHEMA, QUARANTINE_SCHEMA, document_id
+from siku_manifests.equation import Counts
 from siku_manifests.raw import is_package
 from siku_manifests.sections import Source
 from siku_manifests.shards import ShardWriter, read_batches, write_table
@@ -121,6 +122,11 @@ def _wanted(source: Source) -> Callable[[str], bool]:
     if not is_package(source) and is_archive(source.where) and Path(source.where).is_file():
         return lambda member: path_matches(member, source.path, source.exclude)
     return lambda _: True
+
+
+def part_counts(part: Path) -> Counts:
+    """Read what a finished range counted."""
+    return read_account(part / _ACCOUNT).counts
 
 
 def finish(context: Context) -> Outcome:

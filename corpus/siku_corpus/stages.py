@@ -14,4 +14,5 @@ DOCUMENTS = Stage(
     libraries=("msgspec", "numba", "numpy", "opencc", "polib", "pyarrow"),
     phases=(Phase("read", "siku_corpus.build:plan", "siku_corpus.build:work"),),
     finish="siku_corpus.build:finish",
+    counts="siku_corpus.build:part_counts",
 )

@@ -108,10 +108,10 @@ def stage_command(stage_name: str, *, name: str, help_text: str) -> click.Comman
     @click.command(name, help=help_text)
     @recipe_options
     @click.option("--workers", type=click.IntRange(1), default=None, help="Processes; all cores by default.")
-    @click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+    @click.option("--dry-run", is_flag=True, help="Say what would be done and what it would cost, and do nothing.")
     def command(*, recipe: Recipe, out: Path, workers: int | None, dry_run: bool) -> None:
         if dry_run:
-            _show_plan(stage_name, recipe, out)
+            _show_plan(stage_name, recipe, out, workers or _cores())
         else:
             _build(stage_name, recipe, out, workers or _cores())
 
@@ -153,8 +153,8 @@ def _check_quarantine(manifest: Manifest, recipe: Recipe) -> None:
         raise QuarantineExceeded(msg)
 
 
-def _show_plan(stage_name: str, recipe: Recipe, out: Path) -> None:
-    from siku_manifests.runner import plan_lines  # noqa: PLC0415
+def _show_plan(stage_name: str, recipe: Recipe, out: Path, workers: int) -> None:
+    from siku_manifests.rehearsal import plan_lines  # noqa: PLC0415
 
-    for line in plan_lines(stage_name, recipe, out=out, say=functools.partial(click.echo, err=True)):
+    for line in plan_lines(stage_name, recipe, out=out, workers=workers, say=functools.partial(click.echo, err=True)):
         click.echo(line)

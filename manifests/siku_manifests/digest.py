@@ -15,7 +15,18 @@ import rfc8785
 _CHUNK_BYTES = 1 << 20
 
 PRESENTATION = frozenset(
-    {"__main__.py", "command.py", "commands.py", "progress.py", "provenance.py", "reference.py", "report", "verify.py"}
+    {
+        "__main__.py",
+        "command.py",
+        "commands.py",
+        "preview.py",
+        "progress.py",
+        "provenance.py",
+        "reference.py",
+        "rehearsal.py",
+        "report",
+        "verify.py",
+    }
 )
 """Modules and packages that show or check and never decide a byte: a reworded help text must not retrain a model."""
 

@@ -34,7 +34,7 @@ from siku_manifests.manifest import (
 from siku_manifests.pool import remove_partial, run_ranges
 from siku_manifests.progress import Progress
 from siku_manifests.provenance import environment, run_record
-from siku_manifests.raw import question_digests, raw_files, source_digests
+from siku_manifests.raw import base_digest, question_digests, raw_files, source_digests
 from siku_manifests.recipe import Recipe
 from siku_manifests.stage import PARTS, Context, Outcome, Phase, Range, RawFile, Stage, chain, find_stage, load_function
 
@@ -72,6 +72,8 @@ def recipe_slice(stage: Stage, recipe: Recipe) -> dict[str, Any]:
         part["source"] = [{field: source[field] for field in stage.source_fields} for source in whole["source"]]
     if "decontaminate" in part:
         part["decontaminate"]["files"] = question_digests(recipe)
+    if "tokenizer" in part:
+        part["tokenizer"]["base"] = base_digest(recipe)
     return part
 
 
@@ -240,30 +242,6 @@ def _record(resolved: Resolved, outcome: Outcome) -> Record:
         code=resolved.code,
         environment={**environment(resolved.stage.libraries), **outcome.environment},
     )
-
-
-def plan_lines(name: str, recipe: Recipe, *, out: Path, say: Callable[[str], None]) -> list[str]:
-    """What `run_stage` would do, for people; writes nothing but the cache of raw files.
-
-    The ranges of the first phase are planned where its inputs are there; later phases depend on its result.
-    """
-    resolved = resolve(name, recipe, out=out)
-    lines = [f"{name} of recipe {recipe.name}, key {resolved.key[:8]}", f"  folder: {resolved.folder}"]
-    lines += [f"  parent: {parent} {resolved.parent_ids[parent][:12]}" for parent in resolved.parents]
-    if resolved.is_done:
-        return [*lines, "  nothing to do: it is built"]
-    raw = raw_files(recipe, folder=resolved.folder.parent, say=say) if resolved.stage.reads_raw else ()
-    context = Context(recipe=recipe, folder=resolved.folder, parents=resolved.parents, raw=raw)
-    first = resolved.stage.phases[0]
-    planned: list[Range] = load_function(first.plan)(context)
-    there = sum(context.part(first.name, range_.number).is_dir() for range_ in planned)
-    by_source: dict[str, list[int]] = {}
-    for range_ in planned:
-        by_source.setdefault(range_.source, []).append(range_.weight)
-    for source, weights in sorted(by_source.items()):
-        lines.append(f"  {source or 'all sources'}: {len(weights)} parts, weight {sum(weights):,}")
-    phases = ", ".join(phase.name for phase in resolved.stage.phases)
-    return [*lines, f"  phases: {phases}; {there} of {len(planned)} parts of {first.name} are there already"]
 
 
 def done_folders(recipe: Recipe, *, out: Path, last: str) -> list[Path]:

@@ -63,6 +63,8 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     """Distributions whose version decides bytes."""
     phases: tuple[Phase, ...]
     finish: str
+    counts: str = ""
+    """`module:function` that reads the Counts of a finished range of the first phase, for a dry run that measures."""
 
 
 class Range(msgspec.Struct, frozen=True):

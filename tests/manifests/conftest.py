@@ -19,7 +19,7 @@ LINES = Stage(
     name="lines", room="toy_room", help="lines", sections=("seed", "shard_bytes", "filter"),
     source_fields=("name", "license"), reads_raw=True, libraries=("pyarrow",),
     phases=(Phase("read", "toy_room.work:plan_lines", "toy_room.work:read_lines"),),
-    finish="toy_room.work:finish_lines",
+    finish="toy_room.work:finish_lines", counts="toy_room.work:line_counts",
 )
 LENGTHS = Stage(
     name="lengths", room="toy_room", help="lengths", parents=("lines",), sections=("dedup",), libraries=("pyarrow",),
@@ -74,14 +74,17 @@ def read_lines(context, range_, out):
     (out / "counts.json").write_text(json.dumps(counts))
 
 
+def line_counts(part):
+    c = json.loads((part / "counts.json").read_text())
+    return Counts(read=c["read"], kept=c["kept"], dropped={"empty": c["empty"]} if c["empty"] else {},
+                  quarantined={"encoding": c["bad"]} if c["bad"] else {})
+
+
 def finish_lines(context):
     counts = {}
     parts = context.parts("read")
     for range_, part in zip(plan_lines(context), parts, strict=True):
-        c = json.loads((part / "counts.json").read_text())
-        count = Counts(read=c["read"], kept=c["kept"], dropped={"empty": c["empty"]} if c["empty"] else {},
-                       quarantined={"encoding": c["bad"]} if c["bad"] else {})
-        counts[range_.source] = counts.get(range_.source, Counts()) + count
+        counts[range_.source] = counts.get(range_.source, Counts()) + line_counts(part)
     with ShardWriter(context.folder, "all", DOCUMENT_SCHEMA, shard_bytes=context.recipe.shard_bytes) as writer:
         for batch in read_batches([part / "kept.parquet" for part in parts]):
             writer.write(batch)

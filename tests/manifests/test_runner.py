@@ -217,13 +217,6 @@ def test_a_place_that_cannot_be_written_is_status_5(toy, tmp_path: Path) -> None
         assert "Traceback" not in done.stderr
 
 
-def test_dry_run_plans_and_writes_no_stage(toy) -> None:
-    done = toy.run("lines", toy.recipe, "--dry-run")
-    assert done.returncode == 0, done.stderr
-    assert "poems: 6 parts" in done.stdout
-    assert not list((toy.out / "toy").glob("lines-*"))
-
-
 def test_a_library_of_an_extra_is_named_with_the_way_to_get_it(toy) -> None:
     work = toy.home / "toy_room" / "work.py"
     work.write_text("import no_such_library\n" + work.read_text())
