@@ -88,7 +88,7 @@ def work(context: Context, range_: Range, out: Path) -> None:
         report_only=recipe.filter.report_only,
     )
     rows: dict[str, list[pa.RecordBatch]] = {name: [] for name in _TABLES}
-    for batch in batches(_items(source, range_.inputs["pieces"])):
+    for batch in batches(iterate_items(source, range_.inputs["pieces"])):
         done = processor.process(batch)
         for name, table in zip(_TABLES, (done.kept, done.dropped, done.quarantine), strict=True):
             rows[name].append(table)
@@ -98,7 +98,7 @@ def work(context: Context, range_: Range, out: Path) -> None:
     write_account(out / _ACCOUNT, processor.account)
 
 
-def _items(source: Source, pieces: list[list[object]]) -> Iterator[Item]:
+def iterate_items(source: Source, pieces: list[list[object]]) -> Iterator[Item]:
     """What the reader yields for each piece, with locators made into ids; a member's path follows its archive's."""
     root = source_root(source)
     format_ = find_format(source.format)
