@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,6 +27,7 @@ from siku_manifests.manifest import (
     write_manifest,
 )
 from siku_manifests.report import StageView, render_report, summary_lines, write_report
+from siku_manifests.sections import Source
 
 DATA = Path(__file__).parents[1] / "data" / "report"
 
@@ -315,6 +317,30 @@ def test_the_headline_fits_a_terminal(tmp_path: Path) -> None:
     told = "\n".join(lines)
     for words in ("371,795", "1.53 → 0.71", "10.95 → 8.08", "dropped by corpus: exact duplicate"):
         assert words in told
+
+
+def test_sources_stand_in_the_order_of_the_recipe_everywhere() -> None:
+    page = render_report(example_run(), recipe_name="sample")
+    accounts = page[page.index('id="accounts"') :]
+    for table in re.findall(r"<tbody>.*?</tbody>", accounts, re.DOTALL)[:2]:
+        names = re.findall(r"\b(poetry|lyrics|news|reviews|manual)\b", table)
+        assert list(dict.fromkeys(names)) == ["poetry", "lyrics", "news", "reviews", "manual"]
+
+
+def test_what_a_recipe_asks_of_its_sources_stands_beside_what_they_have() -> None:
+    asked = [
+        msgspec.convert(
+            {"name": name, "format": "lines", "where": ".", "license": "MIT", "profile": "poetry", "weight": weight},
+            Source,
+        )
+        for name, weight in (("poetry", 1.0), ("lyrics", 4.0))
+    ]
+    page = read(render_report(example_run(), sources=asked)).text
+    assert "What each source has and is asked for" in page
+    assert "What each source has and is asked for" not in read(render_report(example_run())).text
+    counts = example_run()[1].counts
+    held = counts["lyrics"].characters / (counts["poetry"].characters + counts["lyrics"].characters)
+    assert f"{100 * 4 * held / (4 * held + 1 - held):.2f}" in page
 
 
 def test_a_stage_without_findings_is_still_in_the_chain(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from siku_manifests.atomic import write_bytes
 from siku_manifests.findings import Cell, Finding, Table
 from siku_manifests.report import difference, legible, plot, summary
-from siku_manifests.report.stageview import StageView, made_legible, read_stage
+from siku_manifests.report.stageview import StageView, in_recipe_order, made_legible, read_stage
 from siku_manifests.sections import Source
 
 WIDE, PHONE = 880, 340
@@ -58,7 +58,7 @@ def write_report(recipe_name: str, folders: Sequence[Path], out: Path, *, source
 
 def summary_lines(recipe_name: str, folders: Sequence[Path]) -> list[str]:
     """The report's headline for a terminal: a figure a line, then why records were dropped."""
-    stages = [made_legible(read_stage(folder)) for folder in folders]
+    stages = [made_legible(stage) for stage in in_recipe_order([read_stage(folder) for folder in folders])]
     figures = summary.headline(stages)
     width = max((len(figure.label) for figure in figures), default=0)
     lines = [f"recipe {legible.legible(recipe_name)}: {' → '.join(stage.name for stage in stages)}"]
@@ -82,7 +82,7 @@ def render_report(stages: Sequence[StageView], *, recipe_name: str = "", sources
         A page without scripts and without anything to be requested from elsewhere. Its security
         policy allows the style sheet inside it, by hash, and nothing more.
     """
-    stages = [made_legible(stage) for stage in stages]
+    stages = [made_legible(stage) for stage in in_recipe_order(stages)]
     style = (_HERE / "report.css").read_text(encoding="utf-8")
     blocks = {key: [b for s in stages for b in s.findings if b.section == key] for key in SECTIONS}
     blocks["corpus"] += summary.shares(stages, sources)

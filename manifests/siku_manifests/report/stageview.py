@@ -1,5 +1,6 @@
 """A finished stage as the report sees it: manifest and findings, made fit to be shown."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ class StageView(msgspec.Struct, frozen=True):
     """Name of its folder, such as `corpus-1f0c9a2b`."""
     manifest: Manifest
     findings: tuple[Finding, ...] = ()
+    order: tuple[str, ...] = ()
+    """Sources as the recipe lists them."""
 
     @property
     def name(self) -> str:
@@ -30,8 +33,10 @@ class StageView(msgspec.Struct, frozen=True):
 
     @property
     def counts(self) -> dict[str, Counts]:
-        """Counts by source, in the order of the names."""
-        return dict(sorted(self.manifest.record.counts.items()))
+        """Counts by source, in the recipe's order; what it does not name, such as `all`, by name after it."""
+        counts = self.manifest.record.counts
+        named = [source for source in self.order if source in counts]
+        return {source: counts[source] for source in (*named, *sorted(counts.keys() - set(named)))}
 
     @property
     def total(self) -> Counts:
@@ -59,6 +64,12 @@ def read_stage(folder: Path) -> StageView:
         msg = f"{file}: {error}; delete the folder and build the stage again."
         raise InputError(msg) from error
     return StageView(folder.name, manifest, found)
+
+
+def in_recipe_order(stages: Sequence[StageView]) -> list[StageView]:
+    """The same stages, counting sources in the order in which the first stage's manifest lists them."""
+    order = tuple(source.name for stage in stages for source in stage.manifest.identity.sources)
+    return [msgspec.structs.replace(stage, order=order) for stage in stages]
 
 
 def made_legible(stage: StageView) -> StageView:
