@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siku_dedup.against import equal_in_sorted
-from siku_dedup.bands import choose_bands, equal_keys
+from siku_dedup.bands import choose_bands
+from siku_dedup.groups import equal_keys
 from siku_dedup.unionfind import roots, singletons, unite
 
 AGREES = 0.43

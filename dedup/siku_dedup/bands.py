@@ -8,7 +8,7 @@ One signature can be cut twice: lay its values out in squares of r × r, then th
 of bands and their columns another. At K = 128 and r = 8 this finds 99.3 % of the pairs that are exactly at 0.8
 instead of 94.8 %, for the price of 16 more keys; a signature of 256 values finds 99.7 %, for twice the work.
 
-Shape legend: D documents, K permutations, N bands, G groups, M members.
+Shape legend: D documents, K permutations, N bands.
 """
 
 import math
@@ -20,8 +20,6 @@ from numpy.typing import NDArray
 
 LEAST_RECALL = 0.99
 """Share of the pairs exactly at the threshold that must become candidates."""
-_PARTITION = 65_536
-_EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)  # no place in a partition is that large
 _COEFFICIENTS = np.random.RandomState(20242).randint(0, 1 << 63, 66, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
 
 
@@ -42,15 +40,6 @@ class Bands(NamedTuple):
         # In one square, no row and no column agrees wholly: by inclusion and exclusion over the columns.
         none = sum((-1) ** c * math.comb(r, c) * s ** (r * c) * (1 - s ** (r - c)) ** r for c in range(r + 1))
         return float(1 - none ** (self.number // (2 * r)))
-
-
-class Groups(NamedTuple):
-    """Documents that share a band's key, two or more in a group."""
-
-    members: NDArray[np.int32]
-    """Shape (M,), ascending inside a group."""
-    starts: NDArray[np.int64]
-    """Shape (G + 1,)."""
 
 
 def choose_bands(permutations: int, *, threshold: float) -> Bands:
@@ -87,20 +76,6 @@ def band_keys(signatures: NDArray[np.uint32], bands: Bands, *, salt: int) -> NDA
     keys = np.empty((bands.number, len(signatures)), np.uint64)
     fill_keys(signatures, bands.rows, np.uint64(salt), _COEFFICIENTS, keys)
     return keys
-
-
-def equal_keys(keys: NDArray[np.uint64]) -> Groups:
-    """The groups of documents with equal keys; memory 16 bytes a document.
-
-    Keys are partitioned by their top bits until a hash table of one partition fits the L2 cache (1 MB).
-    """
-    bits = max(0, int(len(keys) // _PARTITION).bit_length())
-    bounds, packed = partition(keys, bits)
-    members = np.empty(len(keys), np.int32)
-    ends = np.empty(len(keys) // 2 + 1, np.int64)
-    count = group_partitions(bounds, packed, keys, members, ends)
-    starts = np.concatenate([np.zeros(1, np.int64), ends[:count]])
-    return Groups(members[: starts[-1]].copy(), starts)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -141,97 +116,3 @@ def fill_keys(  # pragma: no cover
 @numba.njit(nogil=True, cache=True)
 def _pair(high: np.uint32, low: np.uint32) -> np.uint64:  # pragma: no cover
     return np.uint64((np.uint64(high) << np.uint64(32)) | np.uint64(low))
-
-
-@numba.njit(nogil=True, cache=True)
-def partition(  # pragma: no cover
-    keys: NDArray[np.uint64], bits: int
-) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
-    """Scatter documents by the top bits of their key: bounds (2**bits + 1,) and, packed, low half of key and row (D,).
-
-    One word a document, since each further stream of scattered writes costs as much as the first.
-    """
-    bounds = np.zeros((1 << bits) + 1, np.int64)
-    # Shifting by 64 is undefined, so the top bits are taken in two steps.
-    shift = np.uint64(63 - bits)
-    for doc in range(len(keys)):
-        bounds[((keys[doc] >> shift) >> np.uint64(1)) + np.uint64(1)] += 1
-    for p in range(1 << bits):
-        bounds[p + 1] += bounds[p]
-    cursor = bounds[:-1].copy()
-    packed = np.empty(len(keys), np.uint64)
-    for doc in range(len(keys)):
-        p = (keys[doc] >> shift) >> np.uint64(1)
-        at = cursor[p]
-        packed[at] = (keys[doc] << np.uint64(32)) | np.uint64(doc)
-        cursor[p] = at + 1
-    return bounds, packed
-
-
-@numba.njit(nogil=True, cache=True)
-def group_partitions(  # pragma: no cover
-    bounds: NDArray[np.int64],
-    packed: NDArray[np.uint64],
-    keys: NDArray[np.uint64],
-    members: NDArray[np.int32],
-    ends: NDArray[np.int64],
-) -> int:
-    """Group equal keys inside each partition by a hash table and chains; returns the number of groups.
-
-    The table holds packed words with the place in the partition for the row; whole keys are looked up only where
-    the halves are equal.
-    """
-    widest = 0
-    for p in range(len(bounds) - 1):
-        widest = max(widest, bounds[p + 1] - bounds[p])
-    slots = 16
-    while slots < 2 * widest:
-        slots *= 2
-    half = np.uint64(0xFFFFFFFF)
-    table = np.empty(slots, np.uint64)
-    following = np.empty(widest, np.int32)
-    last = np.empty(widest, np.int32)
-    groups = 0
-    out = 0
-    for p in range(len(bounds) - 1):
-        part = packed[bounds[p] : bounds[p + 1]]
-        table[:] = _EMPTY
-        for i in range(len(part)):
-            word = part[i]
-            slot = _slot(table, part, keys, word)
-            found = table[slot]
-            following[i] = -1
-            if found == _EMPTY:
-                table[slot] = (word & ~half) | np.uint64(i)
-                last[i] = i
-            else:
-                head = found & half
-                following[last[head]] = i
-                last[head] = i
-                last[i] = -1
-        for i in range(len(part)):
-            if last[i] > i:
-                at = i
-                while at >= 0:
-                    members[out] = part[at] & half
-                    out += 1
-                    at = following[at]
-                ends[groups] = out
-                groups += 1
-    return groups
-
-
-@numba.njit(nogil=True, cache=True)
-def _slot(  # pragma: no cover
-    table: NDArray[np.uint64], part: NDArray[np.uint64], keys: NDArray[np.uint64], word: np.uint64
-) -> np.uint64:
-    """Where a document's key stands in the table of its partition, or the free place for it."""
-    mask, half = np.uint64(len(table) - 1), np.uint64(0xFFFFFFFF)
-    slot = (word >> np.uint64(32)) & mask
-    found = table[slot]
-    while found != _EMPTY and (
-        (found ^ word) >> np.uint64(32) != 0 or keys[part[found & half] & half] != keys[word & half]
-    ):
-        slot = (slot + np.uint64(1)) & mask
-        found = table[slot]
-    return slot

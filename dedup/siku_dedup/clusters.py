@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from siku_dedup.bands import Groups, equal_keys
+from siku_dedup.groups import Groups, equal_keys
 from siku_dedup.jaccard import jaccard
 from siku_dedup.points import Points, row_cuts
 from siku_dedup.unionfind import all_pairs, find, leader_pairs, roots, singletons, unite
