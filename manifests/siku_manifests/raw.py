@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from siku_manifests.atomic import write_bytes
-from siku_manifests.digest import sha256_file
+from siku_manifests.cache import known
+from siku_manifests.digest import sha256_file, sha256_value
 from siku_manifests.errors import InputError
 from siku_manifests.packages import fetch_package, is_cached
 from siku_manifests.recipe import Recipe
@@ -20,6 +21,8 @@ PACKAGE_PREFIXES = ("npm:", "pypi:")
 HASHES_FILE = "raw-hashes.json"
 
 
+BASE_CONFIG = "tokenizer_config.json"
+"""Says which token of a base ends a document."""
 def is_package(source: Source) -> bool:
     """Whether the source is fetched by package name."""
     return source.where.startswith(PACKAGE_PREFIXES)
@@ -144,3 +147,21 @@ class HashCache:
             self._known[str(path)] = known
             self._changed = True
         return known[2]
+def base_digest(recipe: Recipe) -> str:
+    """What identifies the bytes of `[tokenizer] base`: a package by its name, local files by their hashes.
+
+    Raises:
+        InputError: it does not exist.
+    """
+    base = recipe.tokenizer.base
+    place = Path(base)
+    if not base or base.startswith(PACKAGE_PREFIXES):
+        return base
+    if not place.exists():
+        msg = f"tokenizer.base = {base!r} does not exist; put it there, or correct the recipe."
+        raise InputError(msg)
+    beside = place.parent.glob(BASE_CONFIG) if place.suffix == ".json" else ()
+    files = sorted(place.glob("tokenizer*") if place.is_dir() else {place, *beside})
+    return sha256_value([[path.name, sha256_file(path)] for path in files if path.is_file()])
+
+

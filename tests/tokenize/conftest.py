@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 import sentencepiece
+import tokenizers
 
 from siku_manifests.archives import open_member
 from siku_manifests.document import DOCUMENT_SCHEMA
@@ -20,6 +22,8 @@ from siku_manifests.stage import Context, Outcome, Stage, load_function
 from siku_tokenize.learn import learn_candidates
 from siku_tokenize.merge import merge_vocabulary
 from siku_tokenize.modelfile import Model, parse_model, read_model
+from siku_tokenize.native import NativeEncoder
+from siku_tokenize.vocabulary import Vocabulary, of_native
 
 MISTRAL = "pypi:mistral-common==1.13.1"
 MISTRAL_SHA256 = "98b4d0755b8d90bf4691fa8f1b70cb3b4a8cd4dc1653c4ed08ef3d1c7d2c29af"
@@ -127,3 +131,20 @@ def extended(tiny: Model, texts: pa.Array) -> Model:
     """The tiny base with 64 pieces or so more, as a recipe would make it."""
     size = (len(tiny.pieces) + 127) // 64 * 64
     return merge_vocabulary(tiny, learn_candidates(texts, count=120), texts, size=size)
+
+
+@pytest.fixture(scope="session")
+def byte_level(texts: pa.Array) -> dict[str, Any]:
+    """A byte-level BPE tokenizer.json as GPT-2's and Qwen's are made, with one control token: raw, size, end."""
+    trained = tokenizers.ByteLevelBPETokenizer()
+    trained.train_from_iterator(
+        texts.to_pylist(), vocab_size=400, min_frequency=2, special_tokens=["<|end|>"], show_progress=False
+    )
+    raw = trained.to_str().encode()
+    return {"raw": raw, "size": trained.get_vocab_size(), "end": trained.token_to_id("<|end|>")}
+
+
+@pytest.fixture(scope="session")
+def native(byte_level: dict[str, Any]) -> Vocabulary:
+    """The same, opened."""
+    return of_native(NativeEncoder(byte_level["raw"], config={"eos_token": "<|end|>"}, name="native"), name="native")

@@ -10,16 +10,19 @@ import msgspec
 import pyarrow as pa
 import pytest
 import sentencepiece
+from transformers import AutoTokenizer
 
 from siku_manifests import findings
 from siku_manifests.errors import InputError, RecipeError
 from siku_manifests.recipe import Recipe
 from siku_manifests.sections import Source, Tokenizer
 from siku_manifests.stage import Context, Outcome
-from siku_tokenize.build import FILES, load_base
+from siku_tokenize.base import load_base
+from siku_tokenize.build import FILES
 from siku_tokenize.modelfile import Model, read_model
 from siku_tokenize.prove import Proof
 from siku_tokenize.stages import TOKENIZER
+from siku_tokenize.vocabulary import open_vocabulary
 
 Drive = Callable[..., Outcome]
 Build = Callable[..., tuple[Context, Outcome]]
@@ -71,12 +74,74 @@ def test_files_counts_and_findings(build: Build, tiny: Model, texts: pa.Array) -
     blocks = findings.decode(findings.encode(outcome.findings))
     assert {block.section for block in blocks} == {"tokenizer"}
     table = next(block for block in blocks if isinstance(block, findings.Table))
-    row = dict(zip(table.columns, next(row for row in table.rows if row[0] == "poetry"), strict=True))
+    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows if row[0] == "poetry"]
     held_out = texts.to_pylist()[250:300]
-    for column, used in (("before", tiny), ("after", model)):
+    for row, name, used in zip(rows, ("base", "extended"), (tiny, model), strict=True):
         reference = sentencepiece.SentencePieceProcessor(model_proto=used.raw)
         tokens = sum(map(len, reference.encode(held_out)))
-        assert row[column] == round(tokens / sum(map(len, held_out)), 4)
+        assert (row["vocabulary"], row["tokens"]) == (name, tokens)
+        assert row["per character"] == round(tokens / sum(map(len, held_out)), 4)
+        assert row["not spelled again"] == 0
+
+
+def test_a_byte_level_base_is_taken_unchanged(build: Build, tmp_path: Path, byte_level: dict[str, Any]) -> None:
+    base = tmp_path / "base"
+    base.mkdir()
+    (base / "tokenizer.json").write_bytes(byte_level["raw"])
+    (base / "tokenizer_config.json").write_text('{"eos_token": "<|end|>", "chat_template": "x"}')
+    context, outcome = build(mode="unchanged", base=str(base))
+    assert sorted(outcome.shards) == ["proof.json", "tokenizer.json", "tokenizer_config.json", "vocabulary.tsv"]
+    assert (context.folder / "tokenizer.json").read_bytes() == byte_level["raw"]
+    loaded = AutoTokenizer.from_pretrained(context.folder)
+    assert (loaded.eos_token, loaded.chat_template) == ("<|end|>", "x")
+    encoder = open_vocabulary(context.folder).encoder
+    assert encoder.encode("床前明月光") == loaded("床前明月光")["input_ids"]
+    listed = (context.folder / "vocabulary.tsv").read_text(encoding="utf-8").split("\n")
+    assert len(listed) == byte_level["size"] + 2
+    assert sum(int(line.split("\t")[4]) for line in listed[1:-1]) > 0
+    assert {block.section for block in findings.decode(findings.encode(outcome.findings))} == {"tokenizer"}
+
+
+def test_who_ends_a_document_must_be_said(build: Build, tmp_path: Path, byte_level: dict[str, Any]) -> None:
+    base = tmp_path / "tokenizer.json"
+    base.write_bytes(byte_level["raw"])
+    with pytest.raises(RecipeError, match=r"set tokenizer\.eos \(its control tokens: <\|end\|>\)"):
+        build(mode="unchanged", base=str(base))
+    context, _ = build("b", mode="unchanged", base=str(base), eos="<|end|>")
+    assert open_vocabulary(context.folder).encoder.eos == byte_level["end"]
+
+
+def test_a_model_of_another_kind_is_taken_unchanged(build: Build, tmp_path: Path) -> None:
+    """Baichuan and InternLM have user-defined pieces: sentencepiece encodes, and no tokenizer.json claims to."""
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(["明月 12 <sep> the moonlight", "床前明月光"] * 20),
+        model_prefix=str(tmp_path / "m"),
+        model_type="bpe",
+        vocab_size=330,
+        byte_fallback=True,
+        normalization_rule_name="nmt_nfkc",
+        user_defined_symbols=["<sep>", "12"],
+        hard_vocab_limit=False,
+        minloglevel=2,
+    )
+    base = tmp_path / "m.model"
+    with pytest.raises(RecipeError, match=r'since its normalizer rewrites text; .* set tokenizer\.mode = "unchanged"'):
+        load_base(Tokenizer(base=str(base)))
+    context, outcome = build(mode="unchanged", base=str(base))
+    assert (context.folder / "tokenizer.model").read_bytes() == base.read_bytes()
+    assert "tokenizer.json" not in outcome.shards
+    encoder = open_vocabulary(context.folder).encoder
+    assert encoder.reason
+    text = "１２ 明月<sep>the </s>"
+    assert encoder.encode(text) == sentencepiece.SentencePieceProcessor(model_file=str(base)).encode(text)
+
+
+def test_a_model_like_the_base_is_taken_unchanged(build: Build, tiny: Model) -> None:
+    context, outcome = build(mode="unchanged")
+    assert outcome.shards == list(FILES)
+    assert (context.folder / "tokenizer.model").read_bytes() == tiny.raw
+    with pytest.raises(RecipeError, match=r"tokenizer\.eos is for a tokenizer\.json"):
+        build("b", mode="unchanged", eos="<s>")
 
 
 def test_the_same_bytes_again(build: Build) -> None:
@@ -112,13 +177,21 @@ def test_no_training_text(build: Build, tmp_path: Path) -> None:
     ("knobs", "message"),
     [
         ({"base": ""}, "tokenizer.base is not set"),
-        ({"base": "tokenizer.json"}, "byte-level tokenizers .* cannot be extended; give a SentencePiece"),
         ({"base": "pypi:mistral-common==1.13.1", "base_sha256": ""}, "sha256"),
     ],
 )
 def test_bases_that_cannot_be_used(knobs: dict[str, str], message: str) -> None:
     with pytest.raises(RecipeError, match=message):
         load_base(Tokenizer(**knobs))
+
+
+@pytest.mark.parametrize("place", ["tokenizer.json", "."])
+def test_a_byte_level_base_is_not_extended(tmp_path: Path, byte_level: dict[str, Any], place: str) -> None:
+    (tmp_path / "tokenizer.json").write_bytes(byte_level["raw"])
+    with pytest.raises(
+        RecipeError, match=r'cannot be extended; give .* or set tokenizer\.mode = "unchanged" and train'
+    ):
+        load_base(Tokenizer(base=str(tmp_path / place)))
 
 
 def test_a_missing_base_is_named(tmp_path: Path) -> None:
@@ -135,7 +208,7 @@ def test_a_unigram_base_is_refused(tmp_path: Path) -> None:
         hard_vocab_limit=False,
         minloglevel=2,
     )
-    with pytest.raises(RecipeError, match=r"it is not a BPE model; give the tokenizer\.model of a LLaMA or Mistral"):
+    with pytest.raises(RecipeError, match=r"since it is not a BPE model; give the tokenizer\.model of"):
         load_base(Tokenizer(base=str(tmp_path / "m.model")))
 
 

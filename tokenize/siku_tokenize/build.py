@@ -14,28 +14,30 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from siku_manifests.archives import open_member
 from siku_manifests.atomic import write_bytes, write_json
 from siku_manifests.equation import Counts
-from siku_manifests.errors import InputError, RecipeError
-from siku_manifests.packages import fetch_package
-from siku_manifests.sections import Tokenizer
+from siku_manifests.errors import InputError
 from siku_manifests.shards import read_batches
 from siku_manifests.shares import source_weights
 from siku_manifests.stage import Context, Outcome, Range
+from siku_tokenize.adopt import adopt_base
+from siku_tokenize.base import load_base
 from siku_tokenize.export import write_tokenizer
 from siku_tokenize.learn import learn_candidates
-from siku_tokenize.measure import Measure, Ruler
+from siku_tokenize.measure import Ruler, Tally
 from siku_tokenize.merge import check_size, merge_vocabulary
-from siku_tokenize.modelfile import Model, parse_model, read_model
 from siku_tokenize.present import tokenizer_findings
 from siku_tokenize.prove import Proof, prove_ids, prove_vocabulary
 from siku_tokenize.prune import count_pieces
 from siku_tokenize.sample import Sample, draw_sample
-from siku_tokenize.tables import build_tables, why_not_exact
+from siku_tokenize.standing import Comparison, compare_standings
+from siku_tokenize.tables import build_tables
+from siku_tokenize.vocabulary import Vocabulary, open_vocabulary
 
 FILES = ("tokenizer.model", "tokenizer.json", "tokenizer_config.json", "vocabulary.tsv", "proof.json")
 BASE_FILE = "base.model"
+ADOPTED_BYTES = 8_000_000
+"""Of the sample, where nothing is learned from it."""
 CANDIDATE_FACTOR = 1.2
 """Merges learned for each new piece: at 1.0 and at 2.6 the same vocabulary came out, since later merges are rarer."""
 
@@ -60,36 +62,6 @@ def shard_source(shard: Path) -> str:
     return shard.stem.rsplit("-", 1)[0]
 
 
-def load_base(settings: Tokenizer) -> Model:
-    """Open the base model that the recipe names.
-
-    Raises:
-        RecipeError: there is none, or it is of a kind that cannot be extended.
-        InputError: the file is missing or no SentencePiece model.
-    """
-    if not settings.base:
-        msg = 'tokenizer.base is not set; give "pypi:mistral-common==1.13.1" with base_path, or a .model file.'
-        raise RecipeError(msg)
-    if settings.base.startswith(("pypi:", "npm:")):
-        archive = fetch_package(settings.base, settings.base_sha256)
-        with open_member(archive, settings.base_path) as stream:
-            base = parse_model(stream.read(), name=f"{settings.base} {settings.base_path}")
-    else:
-        path = Path(settings.base)
-        if path.suffix == ".json" or path.is_dir():
-            msg = (
-                f"tokenizer.base = {settings.base!r}: byte-level tokenizers (tokenizer.json) cannot be extended; "
-                "give a SentencePiece tokenizer.model, or train on that model without a new tokenizer."
-            )
-            raise RecipeError(msg)
-        base = read_model(path)
-    reason = why_not_exact(base)
-    if reason:
-        msg = f"tokenizer.base = {settings.base!r}: {reason}; give the tokenizer.model of a LLaMA or Mistral model."
-        raise RecipeError(msg)
-    return base
-
-
 def plan_learning(context: Context) -> list[Range]:
     """One range: every step needs the one before."""
     return [Range(number=0, weight=max(1, sum(shard.stat().st_size for shard in corpus_shards(context, "train"))))]
@@ -98,6 +70,9 @@ def plan_learning(context: Context) -> list[Range]:
 def learn(context: Context, range_: Range, out: Path) -> None:  # noqa: ARG001
     """Make the vocabulary, prove it and write its files."""
     settings, seed = context.recipe.tokenizer, context.recipe.seed
+    if settings.mode == "unchanged":
+        adopt(context, out)
+        return
     base = load_base(settings)
     check_size(base, settings.size)
     sample = read_sample(context)
@@ -114,8 +89,20 @@ def learn(context: Context, range_: Range, out: Path) -> None:  # noqa: ARG001
     write_json(out / "learned.json", msgspec.to_builtins(learned))
 
 
-def read_sample(context: Context) -> Sample:
+def adopt(context: Context, out: Path) -> None:
+    """Take the base's vocabulary as it is; the sample only shows what it is used for."""
+    sample = read_sample(context, budget=ADOPTED_BYTES)
+    proof = adopt_base(out, context.recipe.tokenizer, sample.texts, seed=context.recipe.seed)
+    write_json(out / "proof.json", msgspec.to_builtins(proof))
+    write_json(out / "learned.json", msgspec.to_builtins(Learned(sample=sample.sources, proof=proof, unused=0)))
+
+
+def read_sample(context: Context, *, budget: int = 0) -> Sample:
     """Draw the sample from the training shards.
+
+    Args:
+        context: of the stage.
+        budget: UTF-8 bytes at most; the recipe's by default.
 
     Raises:
         InputError: there is no training text.
@@ -125,7 +112,7 @@ def read_sample(context: Context) -> Sample:
         read_batches(shards, columns=["id", "source", "text"]),
         weights=source_weights(context.recipe.source, text_bytes(context)),
         seed=context.recipe.seed,
-        budget=context.recipe.tokenizer.sample_bytes,
+        budget=budget or context.recipe.tokenizer.sample_bytes,
     )
     if not len(sample.texts):
         msg = f"{context.parents['corpus']}: no training document to learn from; look at what the filters dropped."
@@ -147,11 +134,23 @@ def plan_measures(context: Context) -> list[Range]:
 
 
 def measure(context: Context, range_: Range, out: Path) -> None:
-    """Encode one validation shard with both vocabularies."""
-    learned = context.part("learn", 0)
-    ruler = Ruler(read_model(learned / BASE_FILE), read_model(learned / "tokenizer.model"))
+    """Encode one validation shard with the base and with what was made from it."""
+    ruler = Ruler(open_sides(context))
     shard = context.parents["corpus"] / "validation" / range_.inputs["shard"]
-    write_json(out / "measure.json", msgspec.to_builtins(ruler.measure(shard_texts(shard))))
+    tallies = [Tally() for _ in ruler.vocabularies]
+    for texts in shard_texts(shard):
+        tallies = [sum_ + tally for sum_, tally in zip(tallies, ruler.measure(texts), strict=True)]
+    write_json(out / "tallies.json", msgspec.to_builtins(tallies))
+    for number, uses in enumerate(ruler.uses):
+        np.save(out / f"uses-{number}.npy", uses)
+
+
+def open_sides(context: Context) -> list[Vocabulary]:
+    """Open what is to be compared: the base and its extension, or the base alone where it is unchanged."""
+    learned = context.part("learn", 0)
+    base = learned / BASE_FILE
+    sides = [open_vocabulary(base, name="base")] if base.is_file() else []
+    return [*sides, open_vocabulary(learned, name="extended" if sides else "base")]
 
 
 def shard_texts(shard: Path) -> Iterator[pa.Array]:
@@ -163,23 +162,28 @@ def shard_texts(shard: Path) -> Iterator[pa.Array]:
 def finish(context: Context) -> Outcome:
     """Put the files in their place and tell the report what came out."""
     part = context.part("learn", 0)
-    for name in FILES:
+    files = [name for name in FILES if (part / name).is_file()]
+    for name in files:
         shutil.copyfile(part / name, context.folder / name)
     learned = msgspec.json.decode((part / "learned.json").read_bytes(), type=Learned)
-    measures: dict[str, Measure] = {}
-    for range_, folder in zip(plan_measures(context), context.parts("measure"), strict=True):
-        found = msgspec.json.decode((folder / "measure.json").read_bytes(), type=Measure)
-        measures[range_.source] = measures.get(range_.source, Measure()) + found
+    sides = open_sides(context)
     return Outcome(
-        shards=list(FILES),
+        shards=files,
         counts=count_documents(context, learned),
-        findings=tokenizer_findings(
-            base=read_model(part / BASE_FILE),
-            model=read_model(part / "tokenizer.model"),
-            measures=measures,
-            learned=learned,
-        ),
+        findings=tokenizer_findings(gather(context, sides), ours=sides[-1], learned=learned),
     )
+
+
+def gather(context: Context, sides: list[Vocabulary]) -> Comparison:
+    """Add up what the ranges measured."""
+    tallies: dict[str, list[Tally]] = {}
+    uses = [np.zeros(len(side), np.int64) for side in sides]
+    for range_, folder in zip(plan_measures(context), context.parts("measure"), strict=True):
+        found = msgspec.json.decode((folder / "tallies.json").read_bytes(), type=list[Tally])
+        before = tallies.get(range_.source, [Tally()] * len(sides))
+        tallies[range_.source] = [sum_ + tally for sum_, tally in zip(before, found, strict=True)]
+        uses = [sum_ + np.load(folder / f"uses-{number}.npy") for number, sum_ in enumerate(uses)]
+    return compare_standings(sides, tallies, uses)
 
 
 def count_documents(context: Context, learned: Learned) -> dict[str, Counts]:

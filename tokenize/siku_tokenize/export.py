@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -124,13 +125,17 @@ def vocabulary_tsv(model: Model, *, first_new: int, uses: NDArray[np.int64]) -> 
         first_new: pieces from this id on are marked `new`.
         uses: of each piece in the encoded sample.
     """
+    kinds = ["new" if i >= first_new else piece.kind.name.lower() for i, piece in enumerate(model.pieces)]
+    scores = [f"{piece.score:.0f}" for piece in model.pieces]
+    return listing([piece.text for piece in model.pieces], kinds, scores, uses=uses)
+
+
+def listing(texts: Sequence[str], kinds: Sequence[str], scores: Sequence[str], *, uses: NDArray[np.int64]) -> str:
+    """Write the lines of a vocabulary; one text, kind, score and use for each id."""
     lines = ["id\tpiece\tkind\tscore\tuses\tcharacters"]
-    for i, piece in enumerate(model.pieces):
-        kind = "new" if i >= first_new else piece.kind.name.lower()
-        if piece.kind is Kind.BYTE:
-            kind = "byte"
-        shown = "".join(map(_visible, piece.text))
-        lines.append(f"{i}\t{shown}\t{kind}\t{piece.score:.0f}\t{uses[i]}\t{len(piece.text)}")
+    for i, (text, kind, score) in enumerate(zip(texts, kinds, scores, strict=True)):
+        shown = "".join(map(_visible, text))
+        lines.append(f"{i}\t{shown}\t{kind}\t{score}\t{uses[i]}\t{len(text)}")
     return "\n".join(lines) + "\n"
 
 
@@ -151,8 +156,8 @@ def write_tokenizer(folder: Path, model: Model, *, first_new: int, uses: NDArray
     """
     contents = {
         "tokenizer.model": model.raw,
-        "tokenizer.json": _json(tokenizer_json(model)),
-        "tokenizer_config.json": _json(tokenizer_config()),
+        "tokenizer.json": json_bytes(tokenizer_json(model)),
+        "tokenizer_config.json": json_bytes(tokenizer_config()),
         "vocabulary.tsv": vocabulary_tsv(model, first_new=first_new, uses=uses).encode(),
     }
     for name, content in contents.items():
@@ -160,5 +165,6 @@ def write_tokenizer(folder: Path, model: Model, *, first_new: int, uses: NDArray
     return list(contents)
 
 
-def _json(value: Any) -> bytes:
+def json_bytes(value: Any) -> bytes:
+    """Write JSON as the files of a tokenizer have it: a value a line, characters as they are."""
     return (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode()

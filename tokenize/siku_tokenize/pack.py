@@ -10,18 +10,15 @@ import functools
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from siku_manifests.equation import Counts
 from siku_manifests.shards import read_row_groups, row_group_runs
 from siku_manifests.stage import Context, Outcome, Range
-from siku_tokenize.encode import Encoder
-from siku_tokenize.modelfile import read_model
 from siku_tokenize.present import tokens_findings
-from siku_tokenize.prove import Proof
 from siku_tokenize.tokenfile import TokenFile, join_token_files, open_token_writer
+from siku_tokenize.vocabulary import TextEncoder, open_vocabulary
 
 SPLITS = ("train", "validation")
 RANGE_BYTES = 16 << 20
@@ -42,13 +39,12 @@ def plan(context: Context) -> list[Range]:
 
 
 @functools.lru_cache(maxsize=1)
-def load_encoder(folder: Path) -> Encoder:
+def load_encoder(folder: Path) -> TextEncoder:
     """Open a finished tokenizer stage; its proof decides whether our encoder or sentencepiece works.
 
     Kept for the next range of this process: building the tables takes as long as encoding 50 MB.
     """
-    proof = msgspec.json.decode((folder / "proof.json").read_bytes(), type=Proof)
-    return Encoder(read_model(folder / "tokenizer.model"), exact=proof.encoder_differences == 0)
+    return open_vocabulary(folder).encoder
 
 
 def encode(context: Context, range_: Range, out: Path) -> None:

@@ -8,107 +8,173 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from siku_manifests.findings import Bars, Figures, Finding, Histogram, Pair, SideBySide, Table
-from siku_tokenize.encode import Encoder
-from siku_tokenize.measure import Measure, show_segments
-from siku_tokenize.modelfile import Model
+from siku_manifests.findings import Bars, Examples, Figures, Finding, Histogram, Pair, SideBySide, Table
+from siku_tokenize.measure import Tally
+from siku_tokenize.standing import Comparison
 from siku_tokenize.tokenfile import TokenFile
+from siku_tokenize.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from siku_tokenize.build import Learned
 
-VERSES = (
-    ("白日依山尽，黄河入海流。欲穷千里目，更上一层楼。", "王之涣《登鹳雀楼》"),
-    ("明月幾時有，把酒問青天。不知天上宮闕，今夕是何年。", "蘇軾《水調歌頭》"),
-    ("學而時習之，不亦說乎？有朋自遠方來，不亦樂乎？", "《論語·學而》"),
-    ("在我的后园，可以看见墙外有两株树，一株是枣树，还有一株也是枣树。", "鲁迅《秋夜》"),
-    ("A document is its pieces, then the end of the sequence.", "English keeps its ids"),
-)
-"""Text in the public domain, for the picture of the segmentation."""
 
-
-def tokenizer_findings(
-    *, base: Model, model: Model, measures: Mapping[str, Measure], learned: Learned
-) -> list[Finding]:
-    """Say how well the new vocabulary compresses, what is in it and what was proved."""
-    whole = sum(measures.values(), Measure())
-    before, after = whole.per_character
-    new = model.pieces[len(base.pieces) :]
-    lengths = Counter(len(piece.text) for piece in new)
-    longest = sorted(new, key=lambda piece: (-len(piece.text), -piece.score))[:12]
-    sampled = sum(size for _, size in learned.sample.values())
+def tokenizer_findings(comparison: Comparison, *, ours: Vocabulary, learned: Learned) -> list[Finding]:
+    """Say how well the vocabulary compresses, what is in it and what was proved."""
+    if len(comparison.standings) == 1:
+        return [adopted_figures(comparison, learned), *comparison_findings(comparison)]
+    base, extension = comparison.standings
+    lengths = Counter(len(spelled.decode()) for spelled in ours.spelled[len(ours.spelled) - extension.new :])
     return [
-        Figures(
-            section="tokenizer",
-            title="The vocabulary",
-            items=[
-                ("tokens per character", f"{before:.3f} → {after:.3f}", f"{whole.change:+.1%} on held-out documents"),
-                ("pieces", f"{len(base.pieces):,} → {len(model.pieces):,}", f"{lengths[1]:,} of them new characters"),
-                ("learned from", f"{sampled / 1e6:,.1f} MB", "a seeded sample of the training documents"),
-                ("same ids as sentencepiece", f"{learned.proof.compared_lines:,} lines", "tokenizer.json and encoder"),
-                ("same ids as the base", f"{learned.proof.english_lines:,} lines", "without Chinese characters"),
-                ("new pieces unused in the sample", f"{learned.unused:,}", "building blocks of longer ones"),
-            ],
-        ),
-        compression_table({**measures, "all": whole} if len(measures) > 1 else measures),
+        extended_figures(comparison, learned, characters=lengths[1]),
+        *comparison_findings(comparison),
         Bars(
             section="tokenizer",
             title="Tokens saved",
             unit="% of the base's tokens",
-            items=[(source, round(-100 * measure.change, 1) + 0.0) for source, measure in measures.items()],
+            items=[
+                (source, round(-100 * extension.sources[source].change(base.sources[source]), 1) + 0.0)
+                for source in base.sources
+            ],
             note="On documents held out from learning.",
         ),
-        segmentation(base, model),
         Bars(
             section="tokenizer",
             title="New pieces by length",
             unit="pieces",
-            items=[
-                (f"{length} characters" if length > 1 else "1 character", lengths[length]) for length in sorted(lengths)
-            ],
-            note="The longest: " + "、".join(piece.text for piece in longest) + ".",
+            items=[(f"{n} characters" if n > 1 else "1 character", lengths[n]) for n in sorted(lengths)],
         ),
     ]
 
 
-def compression_table(measures: Mapping[str, Measure]) -> Table:
-    """Tabulate tokens per character before and after."""
-    return Table(
+def extended_figures(comparison: Comparison, learned: Learned, *, characters: int) -> Figures:
+    """Head the findings on an extended base; `characters` of its new pieces are single ones."""
+    base, extension = comparison.standings
+    before, after = base.whole, extension.whole
+    compression = f"{before.per_character:.3f} → {after.per_character:.3f}"
+    sampled = sum(size for _, size in learned.sample.values())
+    return Figures(
         section="tokenizer",
-        title="Compression on held-out documents",
-        columns=["source", "documents", "characters", "before", "after", "change %", "byte tokens before %", "after %"],
-        rows=[
-            [
-                source,
-                measure.documents,
-                measure.characters,
-                round(measure.per_character[0], 4),
-                round(measure.per_character[1], 4),
-                round(100 * measure.change, 2),
-                round(100 * measure.before_bytes / max(1, measure.before), 2),
-                round(100 * measure.after_bytes / max(1, measure.after), 2),
-            ]
-            for source, measure in measures.items()
+        title="The vocabulary",
+        items=[
+            ("tokens per character", compression, f"{after.change(before):+.1%} on held-out documents"),
+            ("pieces", f"{base.pieces:,} → {extension.pieces:,}", f"{characters:,} of them new characters"),
+            ("learned from", f"{sampled / 1e6:,.1f} MB", "a seeded sample of the training documents"),
+            ("same ids as sentencepiece", f"{learned.proof.compared_lines:,} lines", "tokenizer.json and encoder"),
+            ("same ids as the base", f"{learned.proof.english_lines:,} lines", "without Chinese characters"),
+            ("new pieces unused in the sample", f"{learned.unused:,}", "building blocks of longer ones"),
         ],
-        note="Before and after are tokens per character; byte tokens spell characters without a piece.",
     )
 
 
-def segmentation(base: Model, model: Model) -> SideBySide:
-    """Show some public-domain lines as the base and the extension cut them."""
-    sides = [(Encoder(side), side) for side in (base, model)]
-    pairs = []
-    for text, note in VERSES:
-        left, right = (show_segments(encoder, side, text) for encoder, side in sides)
-        counts = " → ".join(str(len(encoder.encode(text))) for encoder, _ in sides)
-        pairs.append(Pair(left, right, f"{note}: {counts} tokens"))
+def adopted_figures(comparison: Comparison, learned: Learned) -> Figures:
+    """Head the findings on a base that is taken as it is."""
+    (base,) = comparison.standings
+    return Figures(
+        section="tokenizer",
+        title="The vocabulary",
+        items=[
+            ("tokens per character", f"{base.whole.per_character:.3f}", "on held-out documents"),
+            ("pieces", f"{base.pieces:,}", "the base's own, unchanged"),
+            ("same ids as sentencepiece", f"{learned.proof.compared_lines:,} lines", "where there is such a model"),
+        ],
+    )
+
+
+def comparison_findings(comparison: Comparison) -> list[Finding]:
+    """Show a comparison: tokens by source, what is in each vocabulary, the same text cut by each."""
+    return [compression_table(comparison), vocabulary_table(comparison), segmentation(comparison)]
+
+
+def compression_table(comparison: Comparison) -> Table:
+    """Tabulate what every vocabulary did on every source."""
+    return Table(
+        section="tokenizer",
+        title="Tokens for the same text",
+        columns=[
+            "source",
+            "vocabulary",
+            "documents",
+            "characters",
+            "tokens",
+            "per character",
+            "per byte",
+            "to the first %",
+            "byte tokens %",
+            "not spelled again",
+            "changed lines",
+        ],
+        rows=[
+            [source, standing.name, *compression_cells(tally, comparison.tallies(source)[0])]
+            for source in comparison.sources
+            for standing, tally in zip(comparison.standings, comparison.tallies(source), strict=True)
+        ],
+        note="Held out from learning. Byte tokens are less than a character; documents that their tokens do not spell "
+        "again hold U+2581, or were normalized; changed are lines without Chinese characters (English, code) with "
+        "other ids than in the first vocabulary.",
+    )
+
+
+def compression_cells(tally: Tally, base: Tally) -> list[str | int | float]:
+    """Give the cells of one vocabulary on one source."""
+    return [
+        tally.documents,
+        tally.characters,
+        tally.tokens,
+        round(tally.per_character, 4),
+        round(tally.per_byte, 4),
+        round(100 * tally.change(base), 2) + 0.0,
+        round(100 * tally.byte_share, 2),
+        tally.broken,
+        f"{tally.changed_lines:,} of {tally.plain_lines:,}",
+    ]
+
+
+def vocabulary_table(comparison: Comparison) -> Table:
+    """Tabulate what is in each vocabulary."""
+    return Table(
+        section="tokenizer",
+        title="What is in each vocabulary",
+        columns=["vocabulary", "pieces", "new", "unused", "new unused", "out of reach", "new out of reach", "longest"],
+        rows=[
+            [
+                standing.name,
+                standing.pieces,
+                standing.new,
+                standing.unused,
+                standing.new_unused,
+                standing.unreachable,
+                standing.new_unreachable,
+                " ".join(standing.longest),
+            ]
+            for standing in comparison.standings
+        ],
+        note="Unused pieces stood nowhere in the text above; a piece is out of reach if its own text becomes others. "
+        "New are those that an extension put behind the first vocabulary's.",
+    )
+
+
+def segmentation(comparison: Comparison) -> SideBySide | Examples:
+    """Show the examples as the vocabularies cut them: two side by side, any other number one below the other."""
+    note = "A bar stands between tokens; hexadecimal digits are bytes of a character without a piece."
+    if len(comparison.standings) != 2:
+        items = [
+            (standing.name, standing.segments[i].text, f"{what}: {standing.segments[i].tokens} tokens")
+            for i, (_, what) in enumerate(comparison.examples)
+            for standing in comparison.standings
+        ]
+        return Examples(section="tokenizer", title="The same text in tokens", items=items, note=note)
+    left, right = comparison.standings
+    pairs = [
+        Pair(one.text, other.text, f"{what}: {one.tokens} → {other.tokens} tokens")
+        for (_, what), one, other in zip(comparison.examples, left.segments, right.segments, strict=True)
+    ]
     return SideBySide(
         section="tokenizer",
         title="The same text in tokens",
-        left_label="base",
-        right_label="extended",
+        left_label=left.name,
+        right_label=right.name,
         pairs=pairs,
-        note="A bar stands between tokens; two hexadecimal digits are a byte of a character without a piece.",
+        note=note,
     )
 
 
