@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 import sentencepiece
+import tokenizers
 
 from siku_manifests import findings
 from siku_manifests.atomic import write_json
@@ -99,6 +100,21 @@ def test_without_a_proof_sentencepiece_does_the_work(run_pack: Pack, tmp_path: P
     slow, _ = run_pack("slow")
     for name in outcome.shards:
         assert (fast.folder / name).read_bytes() == (slow.folder / name).read_bytes()
+
+
+def test_a_native_tokenizer_does_the_work(run_pack: Pack, tmp_path: Path, byte_level: dict[str, Any]) -> None:
+    folder = tmp_path / "tokenizer"
+    (folder / "tokenizer.model").unlink()
+    (folder / "tokenizer.json").write_bytes(byte_level["raw"])
+    (folder / "tokenizer_config.json").write_text('{"eos_token": {"content": "<|end|>"}}')
+    pack.load_encoder.cache_clear()
+    context, outcome = run_pack()
+    reference = tokenizers.Tokenizer.from_str(byte_level["raw"].decode())
+    reference.encode_special_tokens = True
+    for stem in ("train/poetry", "train/english", "validation/poetry"):
+        found = reference.encode_batch(DOCUMENTS[stem], add_special_tokens=False)
+        assert read(context.folder, stem) == [[*encoding.ids, byte_level["end"]] for encoding in found]
+    assert outcome.counts["poetry"].tokens
 
 
 def test_a_damaged_shard_is_named(run_pack: Pack, tmp_path: Path) -> None:

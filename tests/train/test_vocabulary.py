@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 import sentencepiece
+import tokenizers
 
 from siku_manifests.errors import InputError
 from siku_tokenize.modelfile import read_model
+from siku_tokenize.vocabulary import open_vocabulary
 from siku_train.vocabulary import base_size, piece_bytes, spell_new_pieces, unigram_entropy
 
 
@@ -34,6 +36,20 @@ def test_new_pieces_are_spelled_with_old_ones(tokenizer_folder: Path) -> None:
         if texts[0].startswith("<0x"):
             texts = [bytes(int(text[3:5], 16) for text in texts).decode()]
         assert "".join(texts) == piece.text
+
+
+def test_a_byte_level_vocabulary_needs_no_new_rows(tmp_path: Path) -> None:
+    trained = tokenizers.ByteLevelBPETokenizer()
+    trained.train_from_iterator(
+        ["床前明月光 the moon"] * 9, vocab_size=300, special_tokens=["<|end|>"], show_progress=False
+    )
+    trained.save(str(tmp_path / "tokenizer.json"))
+    vocabulary = open_vocabulary(tmp_path, eos="<|end|>")
+    lengths = piece_bytes(vocabulary)
+    for text in ("床前明月光", " the moon 🌕"):
+        assert lengths[vocabulary.encoder.encode(text)].sum() == len(text.encode())
+    assert lengths[vocabulary.encoder.eos] == 0
+    assert spell_new_pieces(vocabulary, len(vocabulary)) == (len(vocabulary), [])
 
 
 def test_a_missing_listing_is_one_sentence(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ TOKENIZER = Stage(
     parents=("corpus",),
     sections=("seed", "tokenizer"),
     source_fields=("name", "weight", "share"),
-    libraries=("numpy", "pyarrow", "sentencepiece", "xxhash"),
+    libraries=("numpy", "pyarrow", "sentencepiece", "tokenizers", "xxhash"),
     phases=(
         Phase("learn", "siku_tokenize.build:plan_learning", "siku_tokenize.build:learn"),
         Phase("measure", "siku_tokenize.build:plan_measures", "siku_tokenize.build:measure"),
@@ -26,7 +26,7 @@ TOKENS = Stage(
     parents=("corpus", "tokenizer"),
     sections=("tokens",),
     source_fields=("name",),
-    libraries=("numpy", "pyarrow"),
+    libraries=("numpy", "pyarrow", "sentencepiece", "tokenizers"),
     phases=(Phase("encode", "siku_tokenize.pack:plan", "siku_tokenize.pack:encode"),),
     finish="siku_tokenize.pack:finish",
 )

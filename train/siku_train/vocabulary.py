@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from siku_manifests.errors import InputError
 from siku_tokenize.encode import Encoder
-from siku_tokenize.modelfile import Kind, Model
+from siku_tokenize.modelfile import Model
+from siku_tokenize.tables import SPACE
+from siku_tokenize.vocabulary import Vocabulary
+from siku_tokenize.vocabulary import piece_bytes as spelled_bytes
 from siku_train.embeddings import NewPieces
-
-SPACE = "\u2581"
 
 
 def base_size(listing: Path) -> int:
@@ -30,7 +31,7 @@ def base_size(listing: Path) -> int:
     return kinds.index("new") if "new" in kinds else len(kinds)
 
 
-def piece_bytes(model: Model) -> NDArray[np.int64]:
+def piece_bytes(pieces: Model | Vocabulary) -> NDArray[np.int64]:
     """Count the UTF-8 bytes of text that each piece stands for.
 
     Returns:
@@ -39,26 +40,24 @@ def piece_bytes(model: Model) -> NDArray[np.int64]:
     Example:
         "</s>" -> 0; "<0xE4>" -> 1; "\u2581the" -> 4 (with its space); "中国" -> 6
     """
-    lengths = {Kind.CONTROL: 0, Kind.UNKNOWN: 0, Kind.UNUSED: 0, Kind.BYTE: 1}
-    return np.array(
-        [
-            lengths[piece.kind] if piece.kind in lengths else len(piece.text.replace(SPACE, " ").encode())
-            for piece in model.pieces
-        ],
-        np.int64,
-    )
+    if isinstance(pieces, Vocabulary):
+        return np.array([len(spelled) for spelled in pieces.spelled], np.int64)
+    return np.array([len(spelled_bytes(piece.text, piece.kind)) for piece in pieces.pieces], np.int64)
 
 
-def spell_new_pieces(model: Model, first_new: int) -> NewPieces:
+def spell_new_pieces(pieces: Model | Vocabulary, first_new: int) -> NewPieces:
     """Spell every piece that was added to a base with the base's own pieces.
 
     Args:
-        model: the extended model.
+        pieces: the extended model.
         first_new: pieces of the base; its ids are the lowest.
 
     Example:
         "中国", ids of 中 and 国 in the base 29476 and 29574 -> [29476, 29574]
     """
+    model = pieces.model if isinstance(pieces, Vocabulary) else pieces
+    if model is None or first_new == len(model.pieces):  # a base that was taken as it is
+        return NewPieces(first_new, [])
     base = Encoder(dataclasses.replace(model, pieces=model.pieces[:first_new], dummy_prefix=False))
     texts = [piece.text.replace(SPACE, " ") for piece in model.pieces[first_new:]]
     ids, lengths = base.encode_batch(texts)
