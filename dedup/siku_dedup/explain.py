@@ -58,9 +58,19 @@ def explain_lines(folder: Path, document: str) -> Iterator[str]:
     survivor = found.detail.get("duplicate_of")
     if isinstance(survivor, str):
         yield from (f"  {line}" for line in difference_lines(find_document(folder, survivor).text, found.text))
+    yield from _cut_lines(folder, document)
     yield from _pair_lines(folder, document)
     if not found.reason:
         yield from _stands_for(folder, document)
+
+
+def _cut_lines(folder: Path, document: str) -> Iterator[str]:
+    """What was cut out of a document because it stood before."""
+    for path in sorted((folder / "cuts").glob("*.parquet")):
+        for cut in pq.read_table(path, filters=pc.field("id") == document).to_pylist():
+            place = f"they stand in {cut['found_in']} from {cut['found_at']}"
+            yield f"  characters {cut['begin']} to {cut['end']} were cut out; {place}:"
+            yield f"    {cut['text'][:_LIMIT]}"
 
 
 def _pair_lines(folder: Path, document: str) -> Iterator[str]:

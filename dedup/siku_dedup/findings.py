@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from siku_dedup.contaminated import describe_contaminated
 from siku_dedup.inputs import texts_at
-from siku_dedup.survivors import CONTAMINATED, EXACT, NEAR
+from siku_dedup.survivors import CONTAMINATED, EXACT, NEAR, REPEATED
 from siku_dedup.thresholds import removed_at
 from siku_manifests.equation import Counts, total
 from siku_manifests.findings import Curve, Figures, Finding, Funnel, Histogram, Pair, SideBySide, Table
@@ -55,9 +55,10 @@ def read_result(folder: Path) -> Result:
     )
 
 
-def describe(context: Context, folder: Path, counts: dict[str, Counts]) -> list[Finding]:
-    """All blocks of the report's section on duplicates."""
+def describe(context: Context, folder: Path, counts: dict[str, Counts], *, gone: NDArray[np.int64]) -> list[Finding]:
+    """All blocks of the report's section on duplicates; `gone` are the rows of which substrings left too little."""
     result = read_result(folder)
+    result.fate[gone] = REPEATED
     names = [source.name for source in context.recipe.source]
     dedup = context.recipe.dedup
     return [
@@ -134,7 +135,8 @@ def removals(result: Result, names: list[str]) -> Table:
         read = int((mine & (result.fate != CONTAMINATED)).sum())
         if not read:
             continue
-        rows.append([names[number], read, *cells, read - sum(cells), f"{100 * sum(cells) / read:.1f} %"])
+        kept = int((result.fate[mine] < EXACT).sum())
+        rows.append([names[number], read, *cells, kept, f"{100 * sum(cells) / read:.1f} %"])
     columns = ["source", "read", "exact, own", "near, own", "exact, other", "near, other", "kept", "removed"]
     note = "own: a copy of a document of the same source stays; other: a source of higher priority, or a fuller copy."
     return Table(section="dedup", title="What each source lost", columns=columns, rows=rows, note=note)

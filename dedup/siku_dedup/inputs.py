@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import pyarrow.parquet as pq
 
 from siku_manifests.errors import InputError
+from siku_manifests.recipe import Recipe
 from siku_manifests.shards import row_group_runs
 from siku_manifests.stage import Context, Range
 
@@ -67,3 +68,24 @@ def plan_row_groups(context: Context) -> list[Range]:
             inputs = {"shard": number, "groups": groups}
             ranges.append(Range(len(ranges), source=shard.source, inputs=inputs, weight=size))
     return ranges
+
+
+def plan_shards(context: Context) -> list[Range]:
+    """One range a shard, with the row at which it begins."""
+    ranges: list[Range] = []
+    row = 0
+    for number, shard in enumerate(document_shards(context)):
+        inputs = {"shard": number, "row": row}
+        ranges.append(Range(number, source=shard.source, inputs=inputs, weight=shard.path.stat().st_size))
+        row += pq.read_metadata(shard.path).num_rows
+    return ranges
+
+
+def scopes(recipe: Recipe) -> dict[str, int]:
+    """By source, a number that sources share whose documents may be duplicates of each other."""
+    kin = {
+        source.name: {"global": "", "snapshot": source.snapshot, "source": source.name}[recipe.dedup.scope]
+        for source in recipe.source
+    }
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(kin.values()))}
+    return {source: numbers[name] for source, name in kin.items()}

@@ -1,8 +1,8 @@
 """Texts to signatures: what is made of a batch, and in which form a corpus keeps it.
 
-Two documents can be compared only if their n-grams are of one length and, with scope `source`, if they come
-from one source: each such kind is a `realm`, a number that salts hashes and band keys, so that documents of
-different realms never meet.
+Two documents can be compared only if their n-grams are of one length and their sources of one scope (all, those
+of one snapshot, or one): each such kind is a `realm`, a number that salts hashes and band keys, so that documents
+of different realms never meet.
 """
 
 from typing import Literal, NamedTuple
@@ -48,7 +48,7 @@ class Signer(NamedTuple):
 
     @classmethod
     def of(cls, dedup: Dedup, profile: Profile, *, source: int) -> "Signer":
-        """The signer for a source of this profile, `source` being its number in the recipe."""
+        """The signer for a source of this profile, `source` being the number of its scope (`inputs.scopes`)."""
         n = dedup.characters.get(profile, CHARACTERS[profile])
         realm = n + (0 if dedup.scope == "global" else 64 * (source + 1))
         bands = choose_bands(dedup.permutations, threshold=dedup.threshold)

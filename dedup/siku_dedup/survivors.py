@@ -10,7 +10,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-TRAIN, VALIDATION, EXACT, NEAR, CONTAMINATED = range(5)
+TRAIN, VALIDATION, EXACT, NEAR, CONTAMINATED, REPEATED = range(6)
 """What becomes of a document; from `EXACT` on it is dropped."""
 
 
@@ -25,7 +25,7 @@ class Verdicts(NamedTuple):
     """What becomes of D documents."""
 
     fate: NDArray[np.int8]
-    """Shape (D,), one of the five above."""
+    """Shape (D,), one of the first four above."""
     survivor: NDArray[np.int64]
     """Shape (D,): the row that stays of its cluster."""
 

@@ -48,6 +48,9 @@ class Source(Section, frozen=True, kw_only=True):
     """Factor on the source's size, in the tokenizer's sample and in training; rows are never repeated."""
     share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
     """Instead of `weight`, part of the whole that the source is to be in both, such as 0.46; all sources or none."""
+    snapshot: str = ""
+    """Name of the crawl or edition that the source comes from, such as `CC-MAIN-2024-10`; sources without one are one
+    snapshot. Asked for only where duplicates are looked for by snapshot."""
     priority: int = 0
     """Among duplicates the document of the source with the higher priority survives."""
 
@@ -79,13 +82,18 @@ class Dedup(Section, frozen=True, kw_only=True):
     """Jaccard similarity of character n-grams from which two documents are duplicates."""
     characters: dict[Profile, Annotated[int, msgspec.Meta(ge=1, le=13)]] = {}
     """Characters in a shingle, where not a profile's default (5; verse and classics 3; English 12)."""
-    scope: Literal["global", "source"] = "global"
-    """Whether duplicates are looked for across sources or inside each."""
+    scope: Literal["global", "snapshot", "source"] = "global"
+    """Where duplicates are looked for: in all sources, among those of one `snapshot`, or inside each source."""
     repeated_lines: Annotated[int, msgspec.Meta(ge=0)] = 0
     """Lines that stand in this many documents of one source are removed before documents are compared; 0: none."""
     alarm_cluster: int = 1000
     """The report raises an alarm for a cluster of more documents: mostly boiler-plate that a filter should know."""
     alarm_share: float = 0.5
+    substrings: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Runs of this many characters or more that stand in an earlier document of the corpus, or earlier in their own,
+    are cut out, letter for letter the same; 0: none; 50 is usual."""
+    substrings_left: Annotated[int, msgspec.Meta(ge=1)] = 20
+    """A document that lost such runs and has fewer characters left goes as a whole."""
     """The report raises an alarm for a source that loses more than this share."""
     validation: float = 0.01
     """Share of clusters that go to validation; chosen by the hash of the cluster's id, so no duplicate crosses."""

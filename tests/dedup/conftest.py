@@ -66,6 +66,7 @@ class Corpus:
         write_manifest(documents, identity, record)
         profiles = fields.pop("profiles", {})
         priorities = fields.pop("priorities", {})
+        snapshots = fields.pop("snapshots", {})
         sources = tuple(
             Source(
                 name=name,
@@ -74,6 +75,7 @@ class Corpus:
                 license="CC0-1.0",
                 profile=profiles.get(name, "poetry"),
                 priority=priorities.get(name, 0),
+                snapshot=snapshots.get(name, ""),
             )
             for name in texts
         )

@@ -102,6 +102,16 @@ def test_scope_source_looks_inside_each_source(corpus: Corpus) -> None:
     assert list(kept(folder)) == ["first/file#00000", "second/file#00000"]
 
 
+def test_scope_snapshot_looks_inside_each_snapshot(corpus: Corpus) -> None:
+    texts = {"page-1": [VERSE, VARIANT], "page-2": [SIMPLE, VARIANT], "book": [SIMPLE], "school": [VERSE]}
+    snapshots = {"page-1": "CC-MAIN-2023-14", "page-2": "CC-MAIN-2023-40", "book": "", "school": ""}
+    folder, _ = corpus.build(texts, dedup=Dedup(scope="snapshot", validation=0.0), snapshots=snapshots)
+    assert list(kept(folder)) == ["book/file#00000", "page-1/file#00000", "page-2/file#00000"]
+    snapshots["page-2"] = snapshots["page-1"]
+    folder, _ = corpus.build(texts, dedup=Dedup(scope="snapshot", validation=0.0), snapshots=snapshots)
+    assert list(kept(folder)) == ["book/file#00000", "page-1/file#00000"]
+
+
 def test_no_duplicate_crosses_into_validation(corpus: Corpus) -> None:
     texts = varied(1, 400)
     folder, outcome = corpus.build({"verse": texts}, dedup=Dedup(validation=0.2))
