@@ -24,10 +24,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from siku_dedup.jaccard import shingle_key
 from siku_dedup.keytext import key_points
 from siku_dedup.points import Points
 from siku_dedup.questions import Question
+from siku_dedup.shingles import fill_wide
 
 RUN = 13
 SHORTEST = 8
@@ -149,8 +149,7 @@ class _Grams:
 def run_hashes(text: NDArray[np.uint32], n: int) -> NDArray[np.uint64]:  # pragma: no cover
     """Hash of each run of n characters of one text that is not shorter."""
     out = np.empty(len(text) - n + 1, np.uint64)
-    for i in range(len(out)):
-        out[i] = shingle_key(text, i, n)
+    fill_wide(text, n, out)
     return out
 
 
@@ -175,8 +174,9 @@ def find_runs(  # pragma: no cover
     count = 0
     for doc in range(len(documents.starts) - 1):
         text = documents.values[documents.starts[doc] : documents.starts[doc + 1]]
-        for i in range(len(text) - n + 1):
-            key = shingle_key(text, i, n)
+        if len(text) < n:
+            continue
+        for i, key in enumerate(run_hashes(text, n)):
             slot = key & mask
             while table[slot] >= 0 and keys[table[slot]] != key:
                 slot = (slot + np.uint64(1)) & mask

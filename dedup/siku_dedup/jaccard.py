@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siku_dedup.points import Points
+from siku_dedup.shingles import fill_wide
 
 _MAX_SLOTS = 1 << 22
-"""Table of one text: 48 MB for both of a pair. Texts of more shingles are compared in several passes."""
-_COEFFICIENTS = np.random.RandomState(20243).randint(0, 1 << 63, 33, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+"""Of the table of one text, 8 bytes each: texts of more shingles than half of it are compared in several passes."""
+_BLOCK = 1024
+_FREE = np.uint64(0)
 
 
 def jaccard(
@@ -51,81 +53,106 @@ def fill_jaccard(  # pragma: no cover
     sizes: tuple[int, int],
     out: NDArray[np.float64],
 ) -> None:
-    """Kernel of `jaccard`: a table of the left text's shingles and one of the right's, never cleared.
+    """Kernel of `jaccard`: the left text's shingles in a table, in which those of the right are looked up.
 
-    A slot counts as taken only if its stamp is that of the current filling. In each pass only the shingles of
-    one residue class are looked at, so that a text of any length fits the tables.
+    What the right text has in common with the left is marked by the number of the comparison; what it has alone goes
+    into a table of its own. In each pass only the shingles of one residue class are looked at, so that a text of any
+    length fits the tables.
     """
     slots, passes = sizes
-    keys_l, keys_r = np.empty(slots, np.uint64), np.empty(slots, np.uint64)
-    stamps_l, stamps_r = np.zeros(slots, np.int64), np.zeros(slots, np.int64)
-    distinct_l = 0
+    table_l, table_r = np.empty(slots, np.uint64), np.empty(slots, np.uint64)
+    marks = np.zeros(slots, np.uint32)
+    table, distinct = table_l, 0
     for p in range(len(pairs)):
         left, right, n = pairs[p]
+        text_l, text_r = values[starts[left] : starts[left + 1]], values[starts[right] : starts[right + 1]]
         common, either = 0, 0
         for part in range(passes):
-            stamp = p * passes + part + 1
             if p == 0 or passes > 1 or left != pairs[p - 1, 0] or n != pairs[p - 1, 2]:
-                stamp_l = stamp
-                distinct_l = 0
-                text = values[starts[left] : starts[left + 1]]
-                for i in range(len(text) - min(n, len(text)) + 1):
-                    key = shingle_key(text, i, n)
-                    if _residue(key, passes) == part:
-                        distinct_l += _insert(keys_l, stamps_l, key, stamp)
-            only_right = 0
-            text = values[starts[right] : starts[right + 1]]
-            for i in range(len(text) - min(n, len(text)) + 1):
-                key = shingle_key(text, i, n)
-                if _residue(key, passes) == part and _insert(keys_r, stamps_r, key, stamp):
-                    shared = _holds(keys_l, stamps_l, key, stamp_l)
-                    common += shared
-                    only_right += not shared
-            either += distinct_l + only_right
+                table = _cleared(table_l, len(text_l))
+                distinct = _insert(text_l, n, (part, passes), table)
+            alone = _cleared(table_r, len(text_r))
+            mark = np.uint32(p * passes + part + 1)
+            both, other = _look_up(text_r, n, (part, passes), (table, alone), (marks, mark))
+            common += both
+            either += distinct + other
         out[p] = common / either
 
 
 @numba.njit(nogil=True, cache=True)
-def shingle_key(text: NDArray[np.uint32], at: int, n: int) -> np.uint64:  # pragma: no cover
-    """The hash of the shingle that begins at a character; a text shorter than n is one shingle."""
-    total = _COEFFICIENTS[0]
-    for j in range(min(n, len(text))):
-        total += _COEFFICIENTS[j + 1] * np.uint64(text[at + j])
-    total ^= total >> np.uint64(32)
-    total *= np.uint64(0xD6E8FEB86659FD93)
-    return np.uint64(total ^ (total >> np.uint64(32)))
-
-
-@numba.njit(nogil=True, cache=True)
-def _residue(key: np.uint64, passes: int) -> int:  # pragma: no cover
-    """Which pass looks at a shingle; by bits that do not choose its slot."""
-    return 0 if passes == 1 else int((key >> np.uint64(40)) % np.uint64(passes))
+def _cleared(table: NDArray[np.uint64], keys: int) -> NDArray[np.uint64]:  # pragma: no cover
+    """As much of a table as so many keys fill by half at most, so that it stays in the nearest cache."""
+    slots = 16
+    while slots < 2 * keys and slots < len(table):
+        slots *= 2
+    part = table[:slots]
+    part[:] = _FREE
+    return part
 
 
 @numba.njit(nogil=True, cache=True)
 def _insert(  # pragma: no cover
-    keys: NDArray[np.uint64], stamps: NDArray[np.int64], key: np.uint64, stamp: int
-) -> bool:
-    """Put a key into the table; false if it was there."""
-    mask = np.uint64(len(keys) - 1)
-    slot = key & mask
-    while stamps[slot] == stamp:
-        if keys[slot] == key:
-            return False
-        slot = (slot + np.uint64(1)) & mask
-    keys[slot] = key
-    stamps[slot] = stamp
-    return True
+    text: NDArray[np.uint32], n: int, part: tuple[int, int], table: NDArray[np.uint64]
+) -> int:
+    """Put a text's shingles of one part into a table; how many different ones there are."""
+    hashes = np.empty(_BLOCK, np.uint64)
+    distinct = 0
+    for low in range(0, max(1, len(text) - n + 1), _BLOCK):
+        for key in _block(text, low, n, part, hashes):
+            slot = _slot(table, key)
+            distinct += table[slot] == _FREE
+            table[slot] = key
+    return distinct
 
 
 @numba.njit(nogil=True, cache=True)
-def _holds(  # pragma: no cover
-    keys: NDArray[np.uint64], stamps: NDArray[np.int64], key: np.uint64, stamp: int
-) -> bool:
-    mask = np.uint64(len(keys) - 1)
+def _look_up(  # pragma: no cover
+    text: NDArray[np.uint32],
+    n: int,
+    part: tuple[int, int],
+    tables: tuple[NDArray[np.uint64], NDArray[np.uint64]],
+    marks: tuple[NDArray[np.uint32], np.uint32],
+) -> tuple[int, int]:
+    """Different shingles of a text that the first table holds, and those that it does not; they go into the second."""
+    table, alone = tables
+    seen, mark = marks
+    hashes = np.empty(_BLOCK, np.uint64)
+    both, other = 0, 0
+    for low in range(0, max(1, len(text) - n + 1), _BLOCK):
+        for key in _block(text, low, n, part, hashes):
+            slot = _slot(table, key)
+            if table[slot] == key:
+                both += seen[slot] != mark
+                seen[slot] = mark
+            else:
+                slot = _slot(alone, key)
+                other += alone[slot] == _FREE
+                alone[slot] = key
+    return both, other
+
+
+@numba.njit(nogil=True, cache=True)
+def _block(  # pragma: no cover
+    text: NDArray[np.uint32], low: int, n: int, part: tuple[int, int], hashes: NDArray[np.uint64]
+) -> NDArray[np.uint64]:
+    """Hashes of a text's shingles from `low` on that belong to a part, told by bits that choose no slot."""
+    number, passes = part
+    block = hashes[: max(1, min(len(hashes), len(text) - n + 1 - low))]
+    fill_wide(text[low:], n, block)
+    if passes == 1:
+        return block
+    count = 0
+    for key in block:
+        block[count] = key
+        count += (key >> np.uint64(40)) % np.uint64(passes) == np.uint64(number)
+    return block[:count]
+
+
+@numba.njit(nogil=True, cache=True)
+def _slot(table: NDArray[np.uint64], key: np.uint64) -> np.uint64:  # pragma: no cover
+    """Where a key stands in a table, or the free place for it."""
+    mask = np.uint64(len(table) - 1)
     slot = key & mask
-    while stamps[slot] == stamp:
-        if keys[slot] == key:
-            return True
+    while table[slot] != _FREE and table[slot] != key:
         slot = (slot + np.uint64(1)) & mask
-    return False
+    return slot

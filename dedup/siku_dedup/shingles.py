@@ -1,4 +1,4 @@
-"""Character n-grams of texts, hashed; and the Jaccard similarity of two texts' sets of them.
+"""Character n-grams of texts, hashed: to 32 bits for signatures, to 64 for counting.
 
 A text of c code points has max(1, c - n + 1) shingles: one shorter than n is one shingle, the whole of it (an
 empty signature would make all short texts alike). Repetitions stay: a minimum does not mind them, and
@@ -20,9 +20,14 @@ from siku_dedup.points import Points
 
 MAX_N = 32
 _BLOCK = 1024
-_COEFFICIENTS = np.random.RandomState(20240).randint(0, 1 << 63, MAX_N + 1, dtype=np.uint64) * np.uint64(2) + np.uint64(
-    1
-)
+
+
+def _odd(seed: int) -> NDArray[np.uint64]:
+    return np.random.RandomState(seed).randint(0, 1 << 63, MAX_N + 1, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+
+
+_COEFFICIENTS = _odd(20240)
+_WIDE_COEFFICIENTS = _odd(20243)
 
 
 class Shingles(NamedTuple):
@@ -95,15 +100,38 @@ def _hash_block(  # pragma: no cover
 ) -> None:
     """Any width: a pass for each coefficient over sums that stay in the L1 cache."""
     sums = sums[: len(out)]
+    _sum_shingles(text, width, coefficients, sums)
     for i in range(len(out)):
+        out[i] = _mixed(np.uint32(sums[i] >> np.uint64(32)))
+
+
+@numba.njit(nogil=True, cache=True)
+def _sum_shingles(  # pragma: no cover
+    text: NDArray[np.uint32], width: int, coefficients: NDArray[np.uint64], sums: NDArray[np.uint64]
+) -> None:
+    for i in range(len(sums)):
         sums[i] = coefficients[0]
     for j in range(width):
         k = coefficients[j + 1]
-        shifted = text[j : j + len(out)]
-        for i in range(len(out)):
+        shifted = text[j : j + len(sums)]
+        for i in range(len(sums)):
             sums[i] += k * np.uint64(shifted[i])
-    for i in range(len(out)):
-        out[i] = _mixed(np.uint32(sums[i] >> np.uint64(32)))
+
+
+@numba.njit(nogil=True, cache=True)
+def fill_wide(text: NDArray[np.uint32], n: int, hashes: NDArray[np.uint64]) -> None:  # pragma: no cover
+    """Hash the shingles of one text to 63 bits and a top bit that is set, so that 0 is none; for exact counts.
+
+    Args:
+        text: shape (C,).
+        n: characters in a shingle, 1 … 32; a text shorter than n is one shingle.
+        hashes: out, shape (max(1, C - n + 1),) or shorter for the first of them.
+    """
+    _sum_shingles(text, min(n, len(text)), _WIDE_COEFFICIENTS, hashes)
+    for i in range(len(hashes)):
+        h = hashes[i]
+        h = (h ^ (h >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
+        hashes[i] = (h ^ (h >> np.uint64(32))) | np.uint64(1 << 63)
 
 
 @numba.njit(nogil=True, cache=True)
