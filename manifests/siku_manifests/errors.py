@@ -6,6 +6,7 @@
     ├── QuarantineExceeded    3   the build is complete and usable, but more was quarantined than allowed
     ├── VerificationError     4   what lies on disk is not what the manifest says
     ├── StorageError          5   no room, or no permission
+    ├── TrainingStopped       6   the loss is no number or leaps; the checkpoint from before it is kept
     ├── LockedError          75   another process works in the same folder
     └── Interrupted         130   stopped by a signal; the same command goes on from here
 
@@ -56,6 +57,12 @@ class StorageError(SikuError):
     """The disk is full, read-only, or closed to this user."""
 
     exit_status = 5
+
+
+class TrainingStopped(SikuError):  # noqa: N818  what the run did, no fault of the program
+    """A training run ended itself because its loss is not a number or leaps; its checkpoints are kept."""
+
+    exit_status = 6
 
 
 class LockedError(SikuError):

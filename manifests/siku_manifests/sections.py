@@ -207,5 +207,13 @@ class Pretrain(Section, frozen=True, kw_only=True):
     """Steps between checkpoints."""
     keep_checkpoints: int = 2
     """Checkpoints that are kept."""
+    max_loss_leap: Annotated[float, msgspec.Meta(ge=0)] = 3.0
+    """Nats per token by which a step's loss may exceed the level of the steps before it; more stops the run with the
+    documents' ids, since what follows a leap is seldom worth its time. 0 stops only for a loss that is no number."""
+    report_to: tuple[str, ...] = ("tensorboard",)
+    """Where losses and speed go besides `losses.jsonl`, by transformers' names: tensorboard, wandb, swanlab, mlflow …
+    TensorBoard's files lie in the stage's folder; the others need an account or a server of yours."""
+    loader_workers: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Processes that read windows ahead; a window costs microseconds, so only a slow network disk needs one."""
     threads: int = 2
     """CPU threads: a run's bytes are promised for one kind of machine at one count."""
