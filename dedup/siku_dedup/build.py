@@ -71,7 +71,7 @@ def cluster_all(context: Context, range_: Range, out: Path) -> None:  # noqa: AR
     first = first_equal(signed.hashes).astype(np.int64)
     # A contaminated document must not survive for a clean one. Equal keys hold equal questions, so no key is torn.
     unique = np.setdiff1d(np.flatnonzero(first == np.arange(len(first))), held)
-    found = cluster(signed, unique, threshold=dedup.threshold)
+    found = cluster(signed, unique, threshold=dedup.threshold, workers=context.workers)
     sources = _source_numbers(context, signed)
     verdicts = decide(
         found.root[first],

@@ -10,7 +10,8 @@ Nothing depends on the order in which documents, shards or bands come.
 Shape legend: D documents, P pairs, G groups.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import takewhile
 from typing import NamedTuple, Protocol
 
@@ -85,19 +86,22 @@ class Clusters(NamedTuple):
     """Groups above `GROUP` that `LEADERS` did not exhaust."""
 
 
-def cluster(signed: Signed, rows: NDArray[np.int64], *, threshold: float) -> Clusters:
+def cluster(signed: Signed, rows: NDArray[np.int64], *, threshold: float, workers: int = 1) -> Clusters:
     """Cluster documents of pairwise different keys.
 
     Args:
         signed: all D documents.
         rows: those to cluster, ascending, each key once.
         threshold: Jaccard similarity from which two documents are duplicates.
+        workers: threads that verify pairs; the kernels leave the interpreter free, and texts are mapped, not sent.
 
-    Memory: 40 bytes a document beside one band, and 16 bytes a verified pair.
+    Memory: 40 bytes a document beside one band, 16 bytes a verified pair, and 64 MB of texts, or one pair a worker
+    where that is more.
     """
-    linker = _Linker(signed, rows, threshold)
-    for number in range(signed.band_count):
-        linker.link(equal_keys(signed.band(number)[rows]))
+    with ThreadPoolExecutor(workers) as threads:
+        linker = _Linker(signed, rows, threshold, _Verifier(signed, rows, threads, workers))
+        for number in range(signed.band_count):
+            linker.link(equal_keys(signed.band(number)[rows]))
     root = np.arange(len(signed.lengths), dtype=np.int64)
     root[rows] = rows[roots(linker.parent)]
     return Clusters(root, linker.verified(), linker.candidates, linker.unfinished)
@@ -106,13 +110,14 @@ def cluster(signed: Signed, rows: NDArray[np.int64], *, threshold: float) -> Clu
 class _Linker:
     """Union-find over `rows` and the pairs verified so far; pairs are positions in `rows`."""
 
-    def __init__(self, signed: Signed, rows: NDArray[np.int64], threshold: float) -> None:
+    def __init__(self, signed: Signed, rows: NDArray[np.int64], threshold: float, verifier: "_Verifier") -> None:
         self.parent = singletons(len(rows))
         self.candidates = 0
         self.unfinished = 0
         self._signed = signed
         self._rows = rows
         self._threshold = threshold
+        self._verifier = verifier
         self._keys = np.zeros(0, np.uint64)  # left << 32 | right of verified pairs, ascending
         self._scores = np.zeros((0, 2), np.float32)
         self._new: list[tuple[NDArray[np.uint64], NDArray[np.float32]]] = []
@@ -161,11 +166,11 @@ class _Linker:
 
     def _offer(self, left: NDArray[np.int32], right: NDArray[np.int32]) -> None:
         """Gate, verify and unite pairs, smaller position first."""
-        estimate = self._estimate(left, right)
+        estimate = self._verifier.estimate(left, right)
         self.candidates += len(left)
         passed = estimate >= self._threshold - GATE
         left, right = left[passed], right[passed]
-        exact = self._exact(left, right)
+        exact = self._verifier.exact(left, right)
         alike = exact >= self._threshold
         unite(self.parent, left[alike], right[alike])
         scores = np.stack([estimate[passed], exact], axis=1).astype(np.float32)
@@ -191,30 +196,49 @@ class _Linker:
             keys = keys[self._keys[at] != keys]
         return _unpack(keys)
 
-    def _estimate(self, left: NDArray[np.int32], right: NDArray[np.int32]) -> NDArray[np.float64]:
-        parts = [np.zeros(0)]
-        for low in range(0, len(left), _GATE_PAIRS):
-            a = self._signed.signatures(self._rows[left[low : low + _GATE_PAIRS]])
-            b = self._signed.signatures(self._rows[right[low : low + _GATE_PAIRS]])
-            parts.append((a == b).mean(axis=1))
-        return np.concatenate(parts)
-
-    def _exact(self, left: NDArray[np.int32], right: NDArray[np.int32]) -> NDArray[np.float64]:
-        lengths = self._signed.lengths[self._rows]
-        costs = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths[left] + lengths[right])])
-        parts = [np.zeros(0)]
-        for low, high in row_cuts(costs, VERIFY_POINTS):
-            needed, places = np.unique(np.concatenate([left[low:high], right[low:high]]), return_inverse=True)
-            rows = self._rows[needed]
-            a, b = places[: high - low], places[high - low :]
-            parts.append(jaccard(self._signed.points(rows), a, b, n=self._signed.n[rows[a]]))
-        return np.concatenate(parts)
-
     def verified(self) -> Verified:
         """All pairs that passed the gate, as rows of all documents."""
         self._settle()
         left, right = _unpack(self._keys)
         return Verified(self._rows[left], self._rows[right], self._scores[:, 0], self._scores[:, 1])
+
+
+class _Verifier:
+    """Similarities of pairs of positions in `rows`, slices of them side by side; the same for any number of workers."""
+
+    def __init__(self, signed: Signed, rows: NDArray[np.int64], threads: ThreadPoolExecutor, workers: int) -> None:
+        self._signed = signed
+        self._rows = rows
+        self._threads = threads
+        self._most_points = VERIFY_POINTS // workers
+
+    def estimate(self, left: NDArray[np.int32], right: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Share of equal values in the signatures of each pair."""
+        cuts = [(low, low + _GATE_PAIRS) for low in range(0, len(left), _GATE_PAIRS)]
+        return self._in_slices(self._estimate_slice, cuts, left, right)
+
+    def exact(self, left: NDArray[np.int32], right: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Jaccard similarity of each pair."""
+        lengths = self._signed.lengths
+        costs = np.concatenate([[0], np.cumsum(lengths[self._rows[left]] + lengths[self._rows[right]])])
+        return self._in_slices(self._exact_slice, row_cuts(costs, self._most_points), left, right)
+
+    def _in_slices(
+        self, work: Callable[..., NDArray[np.float64]], cuts: list[tuple[int, int]], *pairs: NDArray[np.int32]
+    ) -> NDArray[np.float64]:
+        columns = [[column[low:high] for low, high in cuts] for column in pairs]
+        return np.concatenate([np.zeros(0), *self._threads.map(work, *columns)])
+
+    def _estimate_slice(self, left: NDArray[np.int32], right: NDArray[np.int32]) -> NDArray[np.float64]:
+        a, b = (self._signed.signatures(self._rows[side]) for side in (left, right))
+        share: NDArray[np.float64] = (a == b).mean(axis=1)
+        return share
+
+    def _exact_slice(self, left: NDArray[np.int32], right: NDArray[np.int32]) -> NDArray[np.float64]:
+        needed, places = np.unique(np.concatenate([left, right]), return_inverse=True)
+        rows = self._rows[needed]
+        a, b = places[: len(left)], places[len(left) :]
+        return jaccard(self._signed.points(rows), a, b, n=self._signed.n[rows[a]])
 
 
 def _pack(left: NDArray[np.int32], right: NDArray[np.int32]) -> NDArray[np.uint64]:

@@ -100,7 +100,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """Finished folder of each parent."""
     raw: tuple[RawFile, ...] = ()
     workers: int = 1
-    """For time and memory estimates only; bytes must never depend on it."""
+    """Processes for ranges, or threads inside a phase's only one; bytes must never depend on it."""
 
     def part(self, phase: str, number: int) -> Path:
         """Folder of one finished range."""

@@ -109,6 +109,17 @@ def test_order_of_documents_and_cut_of_parts_do_not_matter(signed: Sign) -> None
     assert found(shuffled, run(signed(*parts, n=3))) == expected
 
 
+def test_workers_verify_the_same(signed: Sign, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_GATE_PAIRS", 50)
+    monkeypatch.setattr(module, "VERIFY_POINTS", 4000)
+    documents = signed(variants(9, 200), n=3)
+    results = [cluster(documents, np.arange(len(documents)), threshold=0.8, workers=workers) for workers in (1, 2, 4)]
+    assert len(results[0].verified.left) > 200
+    for other in results[1:]:
+        assert other.root.tolist() == results[0].root.tolist()
+        assert all((a == b).all() for a, b in zip(other.verified, results[0].verified, strict=True))
+
+
 def test_scores_of_verified_pairs_are_those_of_the_sets(signed: Sign) -> None:
     texts = variants(4, 80)
     verified = run(signed(texts, n=3)).verified
