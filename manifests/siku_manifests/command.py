@@ -46,6 +46,14 @@ def _points() -> dict[str, importlib.metadata.EntryPoint]:
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command of two words, such as `tokenizer compare`, by its name with a dash, as well as with it."""
+        if (two := "-".join(args[:2])) in _points():
+            args = [two, *args[2:]]
+        return super().resolve_command(ctx, args)
+
 @click.version_option(package_name="siku", message="siku %(version)s")
 def cli() -> None:
     """四库 Siku: raw Chinese text to a trained model, with a proof of how it was made.

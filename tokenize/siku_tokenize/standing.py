@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from siku_tokenize.measure import Tally, show_segments
 from siku_tokenize.modelfile import Kind
+from siku_tokenize.prove import CHINESE
 from siku_tokenize.vocabulary import Vocabulary
 
 LONGEST = 12
@@ -50,7 +51,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     new_unused: int
     new_unreachable: int
     longest: list[str]
-    """The longest pieces, of the new ones if there are any."""
+    """The longest pieces with a Chinese character, of the new ones if there are any."""
     segments: list[Segments]
 
     @property
@@ -145,7 +146,7 @@ def unreachable_pieces(vocabulary: Vocabulary) -> NDArray[np.int64]:
 
 
 def longest_pieces(vocabulary: Vocabulary, *, first: int = 0) -> list[str]:
-    """List the longest pieces from id `first` on that hold a letter, by characters, then by id."""
+    """List the longest pieces from id `first` on that hold a Chinese character, by characters, then by id."""
     texts = {i: vocabulary.spelled[i].decode() for i in np.flatnonzero(vocabulary.kinds == Kind.NORMAL) if i >= first}
-    words = {i: text for i, text in texts.items() if any(character.isalpha() for character in text)}
+    words = {i: text for i, text in texts.items() if CHINESE.search(text)}
     return [words[i] for i in sorted(words, key=lambda i: (-len(words[i]), i))[:LONGEST]]

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from siku_manifests.atomic import write_bytes
 from siku_manifests.findings import Cell, Finding, Table
 from siku_manifests.report import difference, legible, plot, summary
-from siku_manifests.report.stageview import StageView, in_recipe_order, made_legible, read_stage
+from siku_manifests.report.stageview import StageView, in_recipe_order, legible_findings, made_legible, read_stage
 from siku_manifests.sections import Source
 
 WIDE, PHONE = 880, 340
@@ -83,10 +83,9 @@ def render_report(stages: Sequence[StageView], *, recipe_name: str = "", sources
         policy allows the style sheet inside it, by hash, and nothing more.
     """
     stages = [made_legible(stage) for stage in in_recipe_order(stages)]
-    style = (_HERE / "report.css").read_text(encoding="utf-8")
     blocks = {key: [b for s in stages for b in s.findings if b.section == key] for key in SECTIONS}
     blocks["corpus"] += summary.shares(stages, sources)
-    page: str = _template().render(
+    page: str = _template("report").render(
         recipe_name=legible.legible(recipe_name),
         stages=stages,
         headline=summary.headline(stages),
@@ -97,13 +96,32 @@ def render_report(stages: Sequence[StageView], *, recipe_name: str = "", sources
         environment=summary.environment_rows(stages),
         numbers={stage.manifest.id: index for index, stage in enumerate(stages, 1)},
         listed=LISTED,
-        style=Markup(style),  # noqa: S704  our own file
-        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        **_style(),
     )
     return page
 
 
-def _template() -> Any:
+def render_findings(findings: Sequence[Finding], *, title: str, lead: str) -> str:
+    """One HTML page of findings that belong to no stage; a pure function of its arguments.
+
+    Args:
+        findings: what to show, in order.
+        title: of the page.
+        lead: the sentence below the title.
+    """
+    title, lead = legible.legible(title), legible.legible(lead)
+    page: str = _template("findings").render(title=title, lead=lead, blocks=legible_findings(findings), **_style())
+    return page
+
+
+def _style() -> dict[str, str]:
+    """The style sheet and the hash by which a page's security policy allows it."""
+    style = (_HERE / "report.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return {"style": Markup(style), "style_hash": digest}  # noqa: S704  our own file
+
+
+def _template(name: str) -> Any:
     environment = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=True,
@@ -127,7 +145,7 @@ def _template() -> Any:
         reasons_chart=summary.reasons_chart,
         fate=_fate,
     )
-    return environment.get_template("report.html.jinja")
+    return environment.get_template(f"{name}.html.jinja")
 
 
 def _kind(block: Finding) -> str:

@@ -81,6 +81,11 @@ def made_legible(stage: StageView) -> StageView:
     return shown
 
 
+def legible_findings(blocks: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The same blocks with every string in them passed through `legible`."""
+    return tuple(msgspec.convert(_cleaned(msgspec.to_builtins(block)), type(block)) for block in blocks)
+
+
 def _cleaned(value: Any) -> Any:
     if isinstance(value, str):
         return legible(value)
