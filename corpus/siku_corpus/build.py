@@ -15,8 +15,8 @@ import opencc
 import pyarrow as pa
 
 from siku_corpus.account import Account, read_account, write_account
-from siku_corpus.containers import can_be_cut, is_archive, iterate_parts, read_part
-from siku_corpus.fetch import SourceFile, source_files, source_root
+from siku_corpus.containers import can_be_cut, iterate_parts, read_part
+from siku_corpus.fetch import SourceFile, chooses_members, source_files, source_root
 from siku_corpus.process import Processor
 from siku_corpus.profiles import behaviour
 from siku_corpus.records import Bad, Item, Refused, batches
@@ -26,7 +26,6 @@ from siku_manifests.archives import path_matches
 from siku_manifests.digest import sha256_file, sha256_value
 from siku_manifests.document import DOCUMENT_SCHEMA, DROPPED_SCHEMA, QUARANTINE_SCHEMA, document_id
 from siku_manifests.equation import Counts
-from siku_manifests.raw import is_package
 from siku_manifests.sections import Source
 from siku_manifests.shards import ShardWriter, read_batches, write_table
 from siku_manifests.stage import Context, Outcome, Range
@@ -118,8 +117,8 @@ def iterate_items(source: Source, pieces: list[list[object]]) -> Iterator[Item]:
 
 
 def _wanted(source: Source) -> Callable[[str], bool]:
-    """Patterns choose members where the source is one archive, and files where it is a folder."""
-    if not is_package(source) and is_archive(source.where) and Path(source.where).is_file():
+    """Patterns choose members where the source is archives by name, and files where it is a folder or repository."""
+    if chooses_members(source):
         return lambda member: path_matches(member, source.path, source.exclude)
     return lambda _: True
 

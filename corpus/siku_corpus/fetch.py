@@ -1,10 +1,13 @@
-"""Where a source's raw files lie: its own folder, or the unpacked part of a package."""
+"""Where a source's raw files lie: its own folder, the unpacked part of a package, or links to fetched files."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import NamedTuple
 
+from siku_corpus.containers import is_archive
+from siku_manifests.addresses import WEB_PREFIXES, expand, is_remote
+from siku_manifests.cache import source_folder
 from siku_manifests.packages import unpack_package, unpacked_folder
 from siku_manifests.raw import is_package
 from siku_manifests.sections import Source
@@ -41,8 +44,10 @@ def source_root(source: Source) -> Path:
     """The folder below which a source's paths are found, on whichever machine a range is worked on.
 
     Raises:
-        InputError: a package is not in this machine's cache and cannot be fetched.
+        InputError: a package is not in this machine's cache and cannot be fetched, or fetched files are not there.
     """
+    if is_remote(source.where):
+        return source_folder(source)
     if not is_package(source):
         root = Path(source.where)
         return root.parent if root.is_file() else root
@@ -50,3 +55,12 @@ def source_root(source: Source) -> Path:
     if not folder.is_dir():
         unpack_package(source.where, source.sha256, globs=source.path, exclude=source.exclude)
     return folder
+
+
+def chooses_members(source: Source) -> bool:
+    """Whether the patterns of a source choose among the members of archives instead of files."""
+    if is_package(source):
+        return False
+    if source.where.startswith(WEB_PREFIXES):
+        return any(is_archive(path) for path in expand(source.where))
+    return is_archive(source.where) and Path(source.where).is_file()

@@ -8,9 +8,9 @@ from siku_corpus.account import LENGTH_EDGES, Account
 from siku_corpus.filters import FILTERS, REASONS
 from siku_corpus.normalize import RULES
 from siku_corpus.process import SHOWN_PROFILES
+from siku_manifests.addresses import is_fetched
 from siku_manifests.equation import total
 from siku_manifests.findings import Cell, Examples, Figures, Finding, Funnel, Histogram, Pair, SideBySide, Table
-from siku_manifests.raw import is_package
 from siku_manifests.recipe import Recipe
 
 REFUSED = {
@@ -165,7 +165,7 @@ def _licences(recipe: Recipe, accounts: Mapping[str, Account]) -> Table:
                 source.name,
                 source.license,
                 source.license_note,
-                source.where if is_package(source) else "own files",
+                source.where if is_fetched(source.where) else "own files",
                 counts.kept,
                 counts.han,
             ]

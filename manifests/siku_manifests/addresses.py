@@ -12,7 +12,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from siku_manifests.errors import RecipeError
 
@@ -160,3 +160,11 @@ def mirrored(address: str, mirrors: Mapping[str, str]) -> str:
         if address.startswith(prefix):
             return mirrors[prefix] + address[len(prefix) :]
     return address
+
+
+def request_url(address: str) -> str:
+    """An address as a request may carry it: what is no ASCII or no character of an address is escaped, once."""
+    parts = urlsplit(address)
+    host = parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode()
+    safe = "%/:=&?~+!$,;'@()*[]-._"
+    return urlunsplit((parts.scheme, host, quote(parts.path, safe=safe), quote(parts.query, safe=safe), ""))

@@ -23,7 +23,19 @@ from siku_manifests.errors import Interrupted, QuarantineExceeded, SikuError, st
 from siku_manifests.manifest import Manifest
 from siku_manifests.recipe import Recipe, load_recipe
 
-ORDER = ("documents", "dedup", "tokenizer", "tokens", "pretrain", "report", "verify", "lock", "status", "explain")
+ORDER = (
+    "fetch",
+    "documents",
+    "dedup",
+    "tokenizer",
+    "tokens",
+    "pretrain",
+    "report",
+    "verify",
+    "lock",
+    "status",
+    "explain",
+)
 
 
 class LazyGroup(click.Group):
@@ -89,8 +101,8 @@ def _interrupt(number: int, frame: object) -> NoReturn:  # noqa: ARG001
     raise KeyboardInterrupt
 
 
-def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The arguments of every command that works on a recipe; the function gets `recipe` and `out`."""
+def recipe_argument(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The argument and option of every command that reads a recipe; the function gets `recipe`."""
 
     @click.argument("recipe", metavar="RECIPE")
     @click.option(
@@ -100,14 +112,19 @@ def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
         metavar="KEY=VALUE",
         help="Override one knob, such as dedup.threshold=0.75.",
     )
-    @click.option(
-        "--out", default="build", show_default=True, type=click.Path(path_type=Path), help="Folder of all builds."
-    )
     @functools.wraps(command)
-    def wrapped(*, recipe: str, overrides: tuple[str, ...], out: Path, **options: Any) -> Any:
-        return command(recipe=load_recipe(recipe, overrides), out=out, **options)
+    def wrapped(*, recipe: str, overrides: tuple[str, ...], **options: Any) -> Any:
+        return command(recipe=load_recipe(recipe, overrides), **options)
 
     return wrapped
+
+
+def recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The arguments of every command that works on a recipe; the function gets `recipe` and `out`."""
+    out = click.option(
+        "--out", default="build", show_default=True, type=click.Path(path_type=Path), help="Folder of all builds."
+    )
+    return recipe_argument(out(command))
 
 
 def stage_command(stage_name: str, *, name: str, help_text: str) -> click.Command:

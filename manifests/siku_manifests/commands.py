@@ -1,14 +1,15 @@
-"""The base room's own commands: status, report, verify, lock."""
+"""The base room's own commands: fetch, status, report, verify, lock."""
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from siku_manifests.command import recipe_options
+from siku_manifests.command import recipe_argument, recipe_options
 from siku_manifests.errors import InputError
 from siku_manifests.recipe import Recipe
 
@@ -16,6 +17,24 @@ if TYPE_CHECKING:
     from siku_manifests.verify import Level
 
 until_option = click.option("--until", default="pretrain", show_default=True, help="Last stage to look at.")
+
+
+@click.command()
+@recipe_argument
+@click.option("--source", "names", multiple=True, metavar="NAME", help="Only this source; may be given repeatedly.")
+@click.option("--refresh", is_flag=True, help="Ask again for what the recipe does not pin.")
+@click.option("--dry-run", is_flag=True, help="Say what would be fetched and how much it is, and fetch nothing.")
+def fetch(*, recipe: Recipe, names: tuple[str, ...], refresh: bool, dry_run: bool) -> None:
+    """Bring the sources of RECIPE that have an address into the cache; say how to get the others."""
+    from siku_manifests import fetching  # noqa: PLC0415
+
+    say = functools.partial(click.echo, err=True)
+    task = fetching.errand(recipe, names)
+    if not dry_run:
+        fetching.fetch(task, refresh=refresh, say=say, show=click.echo)
+        return
+    for line in fetching.rehearse(task, say=say):
+        click.echo(line)
 
 
 @click.command()
@@ -31,7 +50,7 @@ def status(*, recipe: Recipe, out: Path, until: str) -> None:
         try:
             resolved = resolve(stage.name, recipe, out=out)
         except InputError:
-            click.echo(f"{stage.name:<10}  waits for {', '.join(stage.parents)}")
+            click.echo(f"{stage.name:<10}  waits for {', '.join(stage.parents) or 'its sources'}")
             continue
         built = f"built  {read_manifest(resolved.folder).id[:12]}" if resolved.is_done else "not built"
         click.echo(f"{stage.name:<10}  {built}  {resolved.folder}")

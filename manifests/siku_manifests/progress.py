@@ -16,7 +16,7 @@ class Progress:
     """Show how far a piece of work is.
 
     Args:
-        total: units of the whole.
+        total: units of the whole; 0 where nobody knows.
         unit: what is counted, such as "bytes" or "tokens".
         label: what is being done.
         done: units that an earlier run finished already.
@@ -36,7 +36,7 @@ class Progress:
         if sys.stderr.isatty():
             scale = self._unit == "bytes"
             self._bar = tqdm(
-                total=self._total,
+                total=self._total or None,
                 initial=self._done,
                 unit="B" if scale else f" {self._unit}",
                 unit_scale=scale,
@@ -65,7 +65,9 @@ class Progress:
             print(self._line(now, note), file=sys.stderr, flush=True)  # noqa: T201  the terminal's stand-in
 
     def _line(self, now: float, note: str) -> str:
-        share = self._done / self._total if self._total else 1.0
+        if not self._total:
+            return ", ".join([f"{self._label}: {self._done:,} {self._unit}", *([note] if note else [])])
+        share = self._done / self._total
         fresh = self._done - self._initial
         left = (now - self._started) * (self._total - self._done) / fresh if fresh else 0.0
         parts = [f"{self._label}: {share:4.0%}", f"{self._done:,} of {self._total:,} {self._unit}"]

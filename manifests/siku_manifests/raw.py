@@ -1,4 +1,4 @@
-"""Raw files of the sources: found, hashed, and for packages fetched."""
+"""Raw files of the sources: found, fetched where they have an address, hashed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any
 
 import msgspec
 
+from siku_manifests import addresses
+from siku_manifests.absent import require_own
+from siku_manifests.addresses import HUB_PREFIX, PACKAGE_PREFIXES, is_fetched, is_remote, parse_repository
 from siku_manifests.atomic import write_bytes
 from siku_manifests.cache import known
 from siku_manifests.digest import sha256_file, sha256_value
@@ -17,19 +20,37 @@ from siku_manifests.recipe import Recipe
 from siku_manifests.sections import Source
 from siku_manifests.stage import RawFile
 
-PACKAGE_PREFIXES = ("npm:", "pypi:")
 HASHES_FILE = "raw-hashes.json"
-
-
 BASE_CONFIG = "tokenizer_config.json"
 """Says which token of a base ends a document."""
+
+
 def is_package(source: Source) -> bool:
     """Whether the source is fetched by package name."""
-    return source.where.startswith(PACKAGE_PREFIXES)
+    return addresses.is_package(source.where)
+
+
+def fetch_unpinned(recipe: Recipe, *, say: Callable[[str], None]) -> None:
+    """Fetch what no hash and no commit names, because a stage's key needs to know its bytes.
+
+    Raises:
+        InputError: it cannot be had, or a source that nobody can fetch is missing.
+    """
+    require_own(recipe)
+    for source in recipe.source:
+        if is_remote(source.where) and not _is_pinned(source) and known(source) is None:
+            from siku_manifests.fetcher import Fetcher  # noqa: PLC0415  a no-op run needs no network code
+
+            Fetcher(recipe.mirrors, say=say).fetch(source)
+
+
+def _is_pinned(source: Source) -> bool:
+    hub = source.where.startswith(HUB_PREFIX)
+    return bool(source.sha256) or (hub and parse_repository(source.where).is_pinned)
 
 
 def raw_files(recipe: Recipe, *, folder: Path, say: Callable[[str], None]) -> tuple[RawFile, ...]:
-    """Every raw file of every source, in recipe order and then by path; packages are fetched if need be.
+    """Every raw file of every source, in recipe order and then by path; what has an address is fetched if need be.
 
     Args:
         recipe: its sources are looked up.
@@ -39,6 +60,7 @@ def raw_files(recipe: Recipe, *, folder: Path, say: Callable[[str], None]) -> tu
     Raises:
         InputError: a source's folder or package is missing, or matches no file.
     """
+    require_own(recipe)
     found: list[RawFile] = []
     archives: dict[tuple[str, str], Path] = {}  # several sources of one package: fetched and hashed once
     with HashCache(folder / HASHES_FILE) as hashes:
@@ -54,22 +76,58 @@ def raw_files(recipe: Recipe, *, folder: Path, say: Callable[[str], None]) -> tu
                 found.append(
                     RawFile(source=source.name, path=archive.name, file=archive, bytes=size, sha256=source.sha256)
                 )
+            elif is_remote(source.where):
+                found.extend(_remote_files(source, recipe, hashes, say=say))
             else:
                 found.extend(_local_files(source, hashes))
     return tuple(found)
 
 
 def source_digests(recipe: Recipe, *, folder: Path) -> list[dict[str, Any]]:
-    """What identifies the sources' bytes, for the stage key: no download, no reading of unchanged files."""
+    """What identifies the sources' bytes, for the stage key: no download, no reading of unchanged files.
+
+    Raises:
+        InputError: a local source is missing, or one that nothing pins is not fetched yet.
+    """
+    require_own(recipe)
     digests: list[dict[str, Any]] = []
     with HashCache(folder / HASHES_FILE) as hashes:
         for source in recipe.source:
-            if is_package(source):
-                digests.append({"name": source.name, "where": source.where, "sha256": source.sha256})
+            if is_fetched(source.where):
+                digests.append({"name": source.name, "where": source.where, "sha256": _pin(source, recipe)})
             else:
                 files = [[raw.path, raw.sha256] for raw in _local_files(source, hashes)]
                 digests.append({"name": source.name, "files": files})
     return digests
+
+
+def _pin(source: Source, recipe: Recipe) -> str:
+    if is_package(source) or _is_pinned(source):
+        return source.sha256
+    fetched = known(source)
+    if fetched is None:
+        msg = (
+            f"source {source.name}: {source.where} is not fetched yet, and nothing in the recipe pins its bytes; "
+            f"fetch it first: siku fetch {recipe.name}."
+        )
+        raise InputError(msg)
+    return fetched.sha256
+
+
+def _remote_files(
+    source: Source, recipe: Recipe, hashes: HashCache, *, say: Callable[[str], None]
+) -> Iterator[RawFile]:
+    """Files of the cache, their bytes compared with their names; what was damaged is fetched again."""
+    from siku_manifests.fetcher import Fetcher  # noqa: PLC0415
+
+    fetcher = Fetcher(recipe.mirrors, say=say)
+    files = fetcher.fetch(source).files
+    damaged = [file for file in files if hashes.sha256(file.file) != file.sha256]
+    for file in damaged:
+        say(f"{file.file}: damaged in the cache; fetching it again")
+        file.file.unlink()
+    for file in fetcher.fetch(source).files if damaged else files:
+        yield RawFile(source=source.name, path=file.path, file=file.file, bytes=file.bytes, sha256=file.sha256)
 
 
 def question_files(recipe: Recipe) -> list[Path]:
@@ -94,14 +152,26 @@ def question_digests(recipe: Recipe) -> list[list[str]]:
     return [[path.name, sha256_file(path)] for path in question_files(recipe)]
 
 
+def base_digest(recipe: Recipe) -> str:
+    """What identifies the bytes of `[tokenizer] base`: a package by its name, local files by their hashes.
+
+    Raises:
+        InputError: it does not exist.
+    """
+    base = recipe.tokenizer.base
+    place = Path(base)
+    if not base or base.startswith(PACKAGE_PREFIXES):
+        return base
+    if not place.exists():
+        msg = f"tokenizer.base = {base!r} does not exist; put it there, or correct the recipe."
+        raise InputError(msg)
+    beside = place.parent.glob(BASE_CONFIG) if place.suffix == ".json" else ()
+    files = sorted(place.glob("tokenizer*") if place.is_dir() else {place, *beside})
+    return sha256_value([[path.name, sha256_file(path)] for path in files if path.is_file()])
+
+
 def _local_files(source: Source, hashes: HashCache) -> Iterator[RawFile]:
     root = Path(source.where)
-    if not root.exists():
-        msg = (
-            f"source {source.name}: {root} does not exist; put the data there, or say where it is with "
-            f"--set source.{source.name}.where=FOLDER."
-        )
-        raise InputError(msg)
     paths = [root] if root.is_file() else sorted({p for glob in source.path for p in root.glob(glob) if p.is_file()})
     base = root.parent if root.is_file() else root
     excluded = {p for glob in source.exclude for p in base.glob(glob)}
@@ -147,21 +217,3 @@ class HashCache:
             self._known[str(path)] = known
             self._changed = True
         return known[2]
-def base_digest(recipe: Recipe) -> str:
-    """What identifies the bytes of `[tokenizer] base`: a package by its name, local files by their hashes.
-
-    Raises:
-        InputError: it does not exist.
-    """
-    base = recipe.tokenizer.base
-    place = Path(base)
-    if not base or base.startswith(PACKAGE_PREFIXES):
-        return base
-    if not place.exists():
-        msg = f"tokenizer.base = {base!r} does not exist; put it there, or correct the recipe."
-        raise InputError(msg)
-    beside = place.parent.glob(BASE_CONFIG) if place.suffix == ".json" else ()
-    files = sorted(place.glob("tokenizer*") if place.is_dir() else {place, *beside})
-    return sha256_value([[path.name, sha256_file(path)] for path in files if path.is_file()])
-
-

@@ -183,7 +183,7 @@ def _run(command: list[str], settings: dict[str, str] | None = None) -> tuple[in
 def _explain(package: Package, output: str, sha256: str) -> InputError | StorageError:
     """One sentence from what the client printed."""
     if _NO_SPACE.search(output):
-        return StorageError(_no_room(cache_folder()))
+        return StorageError(no_room(cache_folder()))
     if _OFFLINE.search(output):
         client = "npm" if package.registry == "npm" else "pip"
         return InputError(
@@ -206,8 +206,9 @@ def other_hash(package: Package, expected: str, actual: str) -> InputError:
     )
 
 
-def _no_room(place: Path) -> str:
-    return f"{place}: no room for fetched packages; free some, or set SIKU_CACHE to another place."
+def no_room(place: Path) -> str:
+    """What to say when the cache is full or closed."""
+    return f"{place}: no room for fetched files; free some, or set SIKU_CACHE to another place."
 
 
 @contextmanager
@@ -218,8 +219,8 @@ def cache_room(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise StorageError(_no_room(folder)) from error
+            raise StorageError(no_room(folder)) from error
         if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}:
-            msg = f"{folder}: the package cache cannot be written; set SIKU_CACHE to a place of yours."
+            msg = f"{folder}: the cache cannot be written; set SIKU_CACHE to a place of yours."
             raise StorageError(msg) from error
         raise

@@ -16,13 +16,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from siku_manifests.absent import absence, absent_sources
 from siku_manifests.equation import Counts
+from siku_manifests.errors import InputError
 from siku_manifests.progress import Progress
 from siku_manifests.raw import raw_files
 from siku_manifests.recipe import Recipe
 from siku_manifests.report.legible import size
 from siku_manifests.runner import Resolved, resolve
-from siku_manifests.stage import Context, Range, RawFile, load_function
+from siku_manifests.stage import Context, Range, RawFile, find_stage, load_function
 
 ONE_IN = 100
 MOST_RANGES = 4
@@ -65,6 +67,11 @@ def plan_lines(name: str, recipe: Recipe, *, out: Path, workers: int, say: Calla
     Raises:
         InputError: a parent or a raw source is missing.
     """
+    absent = absent_sources(recipe) if find_stage(name).reads_raw else []
+    if any(one.by_hand for one in absent):
+        raise InputError(absence(recipe, absent))
+    if absent:
+        return absence(recipe, absent).splitlines()
     resolved = resolve(name, recipe, out=out)
     lines = [f"{name} of recipe {recipe.name}, key {resolved.key[:8]}", f"  folder: {resolved.folder}"]
     lines += [f"  parent: {parent} {resolved.parent_ids[parent][:12]}" for parent in resolved.parents]

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from siku_manifests import findings as findings_format
+from siku_manifests.addresses import is_fetched
 from siku_manifests.atomic import write_bytes, write_json
 from siku_manifests.digest import code_digest, content_sha256, library_versions, sha256_file, sha256_value
 from siku_manifests.equation import check_equation
@@ -34,7 +35,7 @@ from siku_manifests.manifest import (
 from siku_manifests.pool import remove_partial, run_ranges
 from siku_manifests.progress import Progress
 from siku_manifests.provenance import environment, run_record
-from siku_manifests.raw import base_digest, question_digests, raw_files, source_digests
+from siku_manifests.raw import base_digest, fetch_unpinned, question_digests, raw_files, source_digests
 from siku_manifests.recipe import Recipe
 from siku_manifests.stage import PARTS, Context, Outcome, Phase, Range, RawFile, Stage, chain, find_stage, load_function
 
@@ -146,6 +147,8 @@ def run_stage(
         InputError: a parent or a raw source is missing.
         StorageError: no room or no permission.
     """
+    if find_stage(name).reads_raw:
+        fetch_unpinned(recipe, say=say)
     resolved = resolve(name, recipe, out=out)
     if resolved.is_done:
         shutil.rmtree(resolved.folder / PARTS, ignore_errors=True)  # left by a kill after the manifest was written
@@ -206,7 +209,7 @@ def _identity(resolved: Resolved, raw: tuple[RawFile, ...], outcome: Outcome) ->
     sources = tuple(
         SourceRecord(
             name=source.name,
-            where=source.where if ":" in source.where else "local",
+            where=source.where if is_fetched(source.where) else "local",
             license=source.license,
             files=tuple(files[source.name]),
         )

@@ -116,7 +116,7 @@ def test_quarantine_beyond_the_limit_is_status_3_every_time(toy) -> None:
 def test_missing_raw_data_says_where_to_put_it(toy) -> None:
     done = toy.run("lines", toy.recipe, "--set", "source.poems.where=/nowhere/at/all")
     assert done.returncode == 2
-    assert "--set source.poems.where=FOLDER" in done.stderr
+    assert "--set source.poems.where=PLACE" in done.stderr
     done = toy.run("lines", toy.recipe, "--set", 'source.poems.path=["*.csv"]')
     assert done.returncode == 2
     assert "matches *.csv" in done.stderr

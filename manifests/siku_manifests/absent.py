@@ -1,0 +1,66 @@
+"""Sources that are not on this machine, and how each is got: by a fetch, or by somebody who fills in a form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from siku_manifests.addresses import HUB_PREFIX, is_fetched, is_package
+from siku_manifests.cache import known
+from siku_manifests.errors import InputError
+from siku_manifests.packages import is_cached
+from siku_manifests.recipe import Recipe
+from siku_manifests.sections import Source
+
+
+class Absent(NamedTuple):
+    """A source that is not on this machine."""
+
+    source: str
+    how: str
+    """How to get it, in a sentence or two."""
+    by_hand: bool
+    """Whether somebody has to get it; else the build fetches it."""
+
+
+def absent_sources(recipe: Recipe) -> list[Absent]:
+    """The sources that are not here; asks no server."""
+    absent: list[Absent] = []
+    for source in recipe.source:
+        if not is_fetched(source.where):
+            if not Path(source.where).exists():
+                absent.append(Absent(source.name, _missing(source), by_hand=True))
+        elif not (is_cached(source.sha256) if is_package(source.where) else known(source)):
+            chosen = f"{', '.join(source.path)} of " if source.where.startswith(HUB_PREFIX) else ""
+            absent.append(Absent(source.name, f"{chosen}{source.where}", by_hand=False))
+    return absent
+
+
+def absence(recipe: Recipe, absent: Sequence[Absent]) -> str:
+    """What to say of sources that are not here, each on a line where they are several."""
+    if len(absent) == 1 and absent[0].by_hand:
+        return f"source {absent[0].source}: {absent[0].how}"
+    lines = [f"{len(absent)} of {len(recipe.source)} sources of recipe {recipe.name} are not here yet:"]
+    lines += [f"  {one.source}: {one.how}" for one in absent]
+    if not all(one.by_hand for one in absent):
+        lines.append(f"Those with an address are fetched by: siku fetch {recipe.name}")
+    return "\n".join(lines)
+
+
+def _missing(source: Source) -> str:
+    place = f"put it there, or say where it is with --set source.{source.name}.where=PLACE."
+    if not source.obtain:
+        return f"{source.where} does not exist; {place}"
+    return f"{source.where} does not exist. {source.obtain.strip()} Then {place}"
+
+
+def require_own(recipe: Recipe) -> None:
+    """Say of all sources that somebody has to get which are missing, before anything is fetched or read.
+
+    Raises:
+        InputError: with all of them in one message.
+    """
+    absent = [one for one in absent_sources(recipe) if one.by_hand]
+    if absent:
+        raise InputError(absence(recipe, absent))
