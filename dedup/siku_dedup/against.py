@@ -9,7 +9,6 @@ Shape legend: D old documents, N new ones, P pairs.
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -19,6 +18,7 @@ from siku_dedup.index import Generation, Index
 from siku_dedup.jaccard import jaccard
 from siku_dedup.parts import SignedParts
 from siku_dedup.points import Points, row_cuts
+from siku_manifests.kernels import kernel
 
 MOST = 64
 
@@ -152,7 +152,7 @@ def similarities(
     return jaccard(both, first, first + len(rows), n=signed.n[rows])
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def join(  # pragma: no cover
     keys: NDArray[np.uint64], new: NDArray[np.uint64], begins: NDArray[np.int64], counts: NDArray[np.int64]
 ) -> None:

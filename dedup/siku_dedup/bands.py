@@ -14,9 +14,10 @@ Shape legend: D documents, K permutations, N bands.
 import math
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from siku_manifests.kernels import kernel
 
 LEAST_RECALL = 0.99
 """Share of the pairs exactly at the threshold that must become candidates."""
@@ -78,7 +79,7 @@ def band_keys(signatures: NDArray[np.uint32], bands: Bands, *, salt: int) -> NDA
     return keys
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def fill_keys(  # pragma: no cover
     signatures: NDArray[np.uint32],
     rows: int,
@@ -113,6 +114,6 @@ def fill_keys(  # pragma: no cover
             keys[band, doc] = total ^ (total >> np.uint64(33))
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _pair(high: np.uint32, low: np.uint32) -> np.uint64:  # pragma: no cover
     return np.uint64((np.uint64(high) << np.uint64(32)) | np.uint64(low))

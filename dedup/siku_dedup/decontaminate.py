@@ -19,7 +19,6 @@ Shape legend: D documents, G grams, H hits, P pairs of document and question, Q 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numba
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -28,6 +27,7 @@ from siku_dedup.keytext import key_points
 from siku_dedup.points import Points
 from siku_dedup.questions import Question
 from siku_dedup.shingles import fill_wide
+from siku_manifests.kernels import kernel
 
 RUN = 13
 SHORTEST = 8
@@ -145,7 +145,7 @@ class _Grams:
         return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def run_hashes(text: NDArray[np.uint32], n: int) -> NDArray[np.uint64]:  # pragma: no cover
     """Hash of each run of n characters of one text that is not shorter."""
     out = np.empty(len(text) - n + 1, np.uint64)
@@ -153,7 +153,7 @@ def run_hashes(text: NDArray[np.uint32], n: int) -> NDArray[np.uint64]:  # pragm
     return out
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def fill_table(keys: NDArray[np.uint64], table: NDArray[np.int32]) -> None:  # pragma: no cover
     """Put the numbers of keys into an open-addressed table, a power of two of slots filled with -1."""
     mask = np.uint64(len(table) - 1)
@@ -164,7 +164,7 @@ def fill_table(keys: NDArray[np.uint64], table: NDArray[np.int32]) -> None:  # p
         table[slot] = number
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def find_runs(  # pragma: no cover
     documents: Points, n: int, keys: NDArray[np.uint64], table: NDArray[np.int32]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:

@@ -5,12 +5,12 @@ Two different keys share a hash with probability 2**-128: in a corpus of 10**10 
 
 from itertools import pairwise
 
-import numba
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
 from siku_dedup.points import Points
+from siku_manifests.kernels import kernel
 
 
 def hash_keys(keys: Points, *, salt: int = 0) -> NDArray[np.uint64]:
@@ -36,7 +36,7 @@ def first_equal(hashes: NDArray[np.uint64]) -> NDArray[np.int32]:
     return first
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def fill_first(  # pragma: no cover
     hashes: NDArray[np.uint64], table: NDArray[np.int32], first: NDArray[np.int32]
 ) -> None:

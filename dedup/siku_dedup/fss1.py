@@ -12,12 +12,12 @@ so the error is below sqrt(J(1 - J)/K). Kin: Dahlgaard, Knudsen, Thorup, Fast si
 Shape legend: D documents, K bins, S shingles.
 """
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from siku_dedup.minima import NONE, fill_minima
 from siku_dedup.shingles import Shingles
+from siku_manifests.kernels import kernel
 
 VERSION = 1
 """Changes when a signature's values do; stored with every signature."""
@@ -43,7 +43,7 @@ def sign(shingles: Shingles, *, permutations: int) -> NDArray[np.uint32]:
     return signatures
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def fill_bins(  # pragma: no cover
     hashes: NDArray[np.uint32], starts: NDArray[np.int64], signatures: NDArray[np.uint32]
 ) -> None:

@@ -5,9 +5,10 @@ Shape legend: D documents, G groups, M members.
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from siku_manifests.kernels import kernel
 
 _PARTITION = 65_536
 _FILTER_BITS = 16
@@ -41,7 +42,7 @@ def equal_keys(keys: NDArray[np.uint64]) -> Groups:
     return Groups(members[: starts[-1]].copy(), starts)
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def partition(  # pragma: no cover
     keys: NDArray[np.uint64], bits: int, packed: NDArray[np.uint64]
 ) -> NDArray[np.int64]:
@@ -73,7 +74,7 @@ def partition(  # pragma: no cover
     return bounds
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def group_partitions(  # pragma: no cover
     bounds: NDArray[np.int64],
     packed: NDArray[np.uint64],
@@ -110,7 +111,7 @@ def group_partitions(  # pragma: no cover
     return groups
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _power_of_two(least: int) -> int:  # pragma: no cover
     power = 16
     while power < least:
@@ -118,7 +119,7 @@ def _power_of_two(least: int) -> int:  # pragma: no cover
     return power
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _not_alone(  # pragma: no cover
     part: NDArray[np.uint64], filter_: NDArray[np.uint64], rest: NDArray[np.uint64]
 ) -> np.uint64:
@@ -144,7 +145,7 @@ def _not_alone(  # pragma: no cover
     return count
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _chain(  # pragma: no cover
     part: NDArray[np.uint64],
     keys: NDArray[np.uint64],
@@ -169,7 +170,7 @@ def _chain(  # pragma: no cover
             last[i] = -1
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _slot(  # pragma: no cover
     table: NDArray[np.uint64], part: NDArray[np.uint64], keys: NDArray[np.uint64], word: np.uint64
 ) -> np.uint64:

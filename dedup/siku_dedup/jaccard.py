@@ -6,12 +6,12 @@ for equal with probability 10**-11, and would move the similarity by 10**-4.
 Shape legend: C code points, D documents, P pairs.
 """
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from siku_dedup.points import Points
 from siku_dedup.shingles import fill_wide
+from siku_manifests.kernels import kernel
 
 _MAX_SLOTS = 1 << 22
 """Of the table of one text, 8 bytes each: texts of more shingles than half of it are compared in several passes."""
@@ -45,7 +45,7 @@ def jaccard(
     return out
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def fill_jaccard(  # pragma: no cover
     values: NDArray[np.uint32],
     starts: NDArray[np.int64],
@@ -79,7 +79,7 @@ def fill_jaccard(  # pragma: no cover
         out[p] = common / either
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _cleared(table: NDArray[np.uint64], keys: int) -> NDArray[np.uint64]:  # pragma: no cover
     """As much of a table as so many keys fill by half at most, so that it stays in the nearest cache."""
     slots = 16
@@ -90,7 +90,7 @@ def _cleared(table: NDArray[np.uint64], keys: int) -> NDArray[np.uint64]:  # pra
     return part
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _insert(  # pragma: no cover
     text: NDArray[np.uint32], n: int, part: tuple[int, int], table: NDArray[np.uint64]
 ) -> int:
@@ -105,7 +105,7 @@ def _insert(  # pragma: no cover
     return distinct
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _look_up(  # pragma: no cover
     text: NDArray[np.uint32],
     n: int,
@@ -131,7 +131,7 @@ def _look_up(  # pragma: no cover
     return both, other
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _block(  # pragma: no cover
     text: NDArray[np.uint32], low: int, n: int, part: tuple[int, int], hashes: NDArray[np.uint64]
 ) -> NDArray[np.uint64]:
@@ -148,7 +148,7 @@ def _block(  # pragma: no cover
     return block[:count]
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _slot(table: NDArray[np.uint64], key: np.uint64) -> np.uint64:  # pragma: no cover
     """Where a key stands in a table, or the free place for it."""
     mask = np.uint64(len(table) - 1)

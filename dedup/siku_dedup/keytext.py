@@ -23,7 +23,6 @@ import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import numba
 import numpy as np
 import opencc
 import pyarrow as pa
@@ -32,6 +31,7 @@ import regex
 from numpy.typing import NDArray
 
 from siku_dedup.points import Points, column_points
+from siku_manifests.kernels import kernel
 
 _SPECIAL = np.uint32(1 << 31)
 _HAN = np.uint32(1 << 30)
@@ -113,7 +113,7 @@ def _with_texts(keys: Points, texts: Points, empty: NDArray[np.bool_]) -> Points
     return Points(values, starts)
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def fold(  # pragma: no cover
     texts: Points, table: NDArray[np.uint32], keys: Points, special: NDArray[np.bool_], han: NDArray[np.int64]
 ) -> None:

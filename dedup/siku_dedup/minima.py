@@ -3,16 +3,17 @@
 Shape legend: D documents, K permutations, S shingles.
 """
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from siku_manifests.kernels import kernel
 
 NONE = np.uint32(0xFFFFFFFF)
 """A value that is still to be found. (A minimum of all ones is found to be just that.)"""
 _LANES = 16
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def fill_minima(  # pragma: no cover
     hashes: NDArray[np.uint32],
     starts: NDArray[np.int64],
@@ -53,7 +54,7 @@ def fill_minima(  # pragma: no cover
             row[wanted[i]] = np.uint32(low >> np.uint32(mark > 0)) | mark
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _lower(hashes: NDArray[np.uint32], blocks: NDArray[np.uint32]) -> None:  # pragma: no cover
     """Lower each minimum by all shingles: eight of them a pass, sixteen maps a vector.
 

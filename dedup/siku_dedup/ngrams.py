@@ -10,13 +10,13 @@ Shape legend: C code points, D documents, S shingles, W message words.
 
 from typing import Literal
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from siku_dedup.points import Points
 from siku_dedup.shingles import Shingles, shingle_starts
 from siku_manifests.errors import InputError
+from siku_manifests.kernels import kernel
 
 HashName = Literal["sha1", "xxh32"]
 MAX_N = 13
@@ -48,7 +48,7 @@ def hash_ngrams(points: Points, *, n: int, name: HashName) -> Shingles:
     return Shingles(hashes, starts)
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def fill_ngrams(  # pragma: no cover
     values: NDArray[np.uint32], starts: NDArray[np.int64], n: int, kind: int, hashes: NDArray[np.uint32]
 ) -> None:
@@ -80,7 +80,7 @@ def fill_ngrams(  # pragma: no cover
             at += size
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _utf8_size(text: NDArray[np.uint32]) -> int:  # pragma: no cover
     size = 0
     for point in text:
@@ -88,7 +88,7 @@ def _utf8_size(text: NDArray[np.uint32]) -> int:  # pragma: no cover
     return size
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _three_byte_words(  # pragma: no cover
     text: NDArray[np.uint32], width: int, encoded: NDArray[np.uint32], words: NDArray[np.uint32], count: int
 ) -> None:
@@ -118,7 +118,7 @@ def _three_byte_words(  # pragma: no cover
                 out[i] = np.uint32(left[i] >> down)
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _any_words(text: NDArray[np.uint32], words: NDArray[np.uint32]) -> None:  # pragma: no cover
     """Message words (W, first column), little-endian, of one shingle."""
     words[:16, 0] = np.uint32(0)
@@ -136,12 +136,12 @@ def _any_words(text: NDArray[np.uint32], words: NDArray[np.uint32]) -> None:  # 
             at += 1
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _rotl(x: np.uint32, by: int) -> np.uint32:  # pragma: no cover
     return np.uint32(np.uint32(x << np.uint32(by)) | np.uint32(x >> np.uint32(32 - by)))
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _xxh32(words: NDArray[np.uint32], size: int, hashes: NDArray[np.uint32]) -> None:  # pragma: no cover
     """XXH32 with seed 0 of messages of one size. Source: xxHash, doc/xxhash_spec.md."""
     count = len(hashes)
@@ -168,7 +168,7 @@ def _xxh32(words: NDArray[np.uint32], size: int, hashes: NDArray[np.uint32]) -> 
         hashes[i] = np.uint32(h ^ np.uint32(h >> np.uint32(16)))
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _xxh32_stripes(words: NDArray[np.uint32], size: int, hashes: NDArray[np.uint32]) -> None:  # pragma: no cover
     """The four accumulators over stripes of sixteen bytes; rows of `words` beyond the message hold the sums."""
     count = len(hashes)
@@ -185,7 +185,7 @@ def _xxh32_stripes(words: NDArray[np.uint32], size: int, hashes: NDArray[np.uint
             hashes[i] = np.uint32(hashes[i] + _rotl(sums[i], turn))
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _swapped(x: np.uint32) -> np.uint32:  # pragma: no cover
     """The four bytes in the other order."""
     return np.uint32(
@@ -196,7 +196,7 @@ def _swapped(x: np.uint32) -> np.uint32:  # pragma: no cover
     )
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _sha1(words: NDArray[np.uint32], size: int, hashes: NDArray[np.uint32]) -> None:  # pragma: no cover
     """First word of SHA-1 of one-block messages of one size, read little-endian. Source: FIPS 180-4."""
     count = len(hashes)
@@ -229,7 +229,7 @@ def _sha1(words: NDArray[np.uint32], size: int, hashes: NDArray[np.uint32]) -> N
         hashes[i] = _swapped(np.uint32(state[0, i] + np.uint32(0x67452301)))
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _sha1_round(  # noqa: PLR0913, PLR0917  # pragma: no cover
     t: int,
     w: NDArray[np.uint32],

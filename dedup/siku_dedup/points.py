@@ -8,12 +8,12 @@ Shape legend: B bytes, C code points, D documents.
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from siku_manifests.errors import InputError
+from siku_manifests.kernels import kernel
 
 _RUN = 32
 
@@ -85,7 +85,7 @@ def decode_points(data: NDArray[np.uint8], begins: NDArray[np.int64], ends: NDAr
     return Points(values[: starts[-1]], starts)
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def gather(  # pragma: no cover
     source: NDArray[np.uint32],
     starts: NDArray[np.int64],
@@ -99,7 +99,7 @@ def gather(  # pragma: no cover
         values[places[i] : places[i] + len(text)] = text
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def decode(  # pragma: no cover
     data: NDArray[np.uint8],
     begins: NDArray[np.int64],
@@ -142,7 +142,7 @@ def decode(  # pragma: no cover
         starts[doc + 1] = out
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _decode_stretch(data: NDArray[np.uint8], values: NDArray[np.uint32]) -> tuple[int, int]:  # pragma: no cover
     """Decode one by one up to where a next run of three-byte characters may begin; bytes and characters done."""
     at, out = 0, 0
@@ -166,7 +166,7 @@ def _decode_stretch(data: NDArray[np.uint8], values: NDArray[np.uint32]) -> tupl
     return at, out
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _three_bytes(lead: np.uint32, middle: np.uint8, last: np.uint8) -> np.uint32:  # pragma: no cover
     return np.uint32(
         (np.uint32(lead & np.uint32(0x0F)) << np.uint32(12))

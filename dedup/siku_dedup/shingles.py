@@ -12,11 +12,11 @@ Shape legend: C code points, D documents, S shingles, P pairs.
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from siku_dedup.points import Points
+from siku_manifests.kernels import kernel
 
 MAX_N = 32
 _BLOCK = 1024
@@ -64,7 +64,7 @@ def shingle_starts(points: Points, *, n: int) -> NDArray[np.int64]:
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def fill_hashes(  # pragma: no cover
     values: NDArray[np.uint32],
     starts: NDArray[np.int64],
@@ -90,7 +90,7 @@ def fill_hashes(  # pragma: no cover
         base += len(out)
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _hash_block(  # pragma: no cover
     text: NDArray[np.uint32],
     width: int,
@@ -105,7 +105,7 @@ def _hash_block(  # pragma: no cover
         out[i] = _mixed(np.uint32(sums[i] >> np.uint64(32)))
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _sum_shingles(  # pragma: no cover
     text: NDArray[np.uint32], width: int, coefficients: NDArray[np.uint64], sums: NDArray[np.uint64]
 ) -> None:
@@ -118,7 +118,7 @@ def _sum_shingles(  # pragma: no cover
             sums[i] += k * np.uint64(shifted[i])
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def fill_wide(text: NDArray[np.uint32], n: int, hashes: NDArray[np.uint64]) -> None:  # pragma: no cover
     """Hash the shingles of one text to 63 bits and a top bit that is set, so that 0 is none; for exact counts.
 
@@ -134,7 +134,7 @@ def fill_wide(text: NDArray[np.uint32], n: int, hashes: NDArray[np.uint64]) -> N
         hashes[i] = (h ^ (h >> np.uint64(32))) | np.uint64(1 << 63)
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _hash_threes(  # pragma: no cover
     text: NDArray[np.uint32], k: NDArray[np.uint64], out: NDArray[np.uint32]
 ) -> None:
@@ -145,7 +145,7 @@ def _hash_threes(  # pragma: no cover
         out[i] = _mixed(np.uint32(total >> np.uint64(32)))
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _hash_fives(  # pragma: no cover
     text: NDArray[np.uint32], k: NDArray[np.uint64], out: NDArray[np.uint32]
 ) -> None:
@@ -156,7 +156,7 @@ def _hash_fives(  # pragma: no cover
         out[i] = _mixed(np.uint32(total >> np.uint64(32)))
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def fmix32(values: NDArray[np.uint32]) -> NDArray[np.uint32]:  # pragma: no cover
     """The finalizer of MurmurHash3, a bijection of 32 bits after which any bits are as good as any others."""
     out = np.empty_like(values)
@@ -165,7 +165,7 @@ def fmix32(values: NDArray[np.uint32]) -> NDArray[np.uint32]:  # pragma: no cove
     return out
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def _mixed(h: np.uint32) -> np.uint32:  # pragma: no cover
     # Each step is cut to 32 bits, else numba widens it to 64.
     h = np.uint32(h ^ np.uint32(h >> np.uint32(16)))

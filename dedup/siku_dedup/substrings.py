@@ -20,12 +20,12 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from siku_dedup.groups import equal_keys
 from siku_dedup.points import Points
+from siku_manifests.kernels import kernel
 
 PASS_WINDOWS = 1 << 25
 """Windows in a pass, about: 1.3 GB of memory. A window that is repeated more often than that costs its copies more."""
@@ -210,7 +210,7 @@ def without(text: str, cuts: Sequence[tuple[int, int]]) -> str:
     return "\n".join(piece for piece in pieces if piece)
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def select_windows(  # pragma: no cover
     points: Points, wanted: tuple[int, int, int, np.uint64], keys: NDArray[np.uint64], places: NDArray[np.int64]
 ) -> int:
@@ -254,7 +254,7 @@ def select_windows(  # pragma: no cover
     return count
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def compare_windows(  # pragma: no cover
     left: NDArray[np.uint32], right: NDArray[np.uint32], pairs: NDArray[np.int64], size: int
 ) -> NDArray[np.bool_]:

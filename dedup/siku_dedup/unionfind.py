@@ -4,9 +4,10 @@ The root of a component is its smallest member. Source: Tarjan, van Leeuwen, Wor
 algorithms, 1984 (path halving).
 """
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from siku_manifests.kernels import kernel
 
 
 def singletons(count: int) -> NDArray[np.int32]:
@@ -14,7 +15,7 @@ def singletons(count: int) -> NDArray[np.int32]:
     return np.arange(count, dtype=np.int32)
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def find(parent: NDArray[np.int32], row: int) -> int:  # pragma: no cover
     """The root of a document's component; shortens the path to it."""
     while parent[row] != row:
@@ -23,7 +24,7 @@ def find(parent: NDArray[np.int32], row: int) -> int:  # pragma: no cover
     return row
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def unite(  # pragma: no cover
     parent: NDArray[np.int32], left: NDArray[np.int32], right: NDArray[np.int32]
 ) -> None:
@@ -36,7 +37,7 @@ def unite(  # pragma: no cover
             parent[a] = b
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def roots(parent: NDArray[np.int32]) -> NDArray[np.int32]:  # pragma: no cover
     """The root of each document; shape that of `parent`."""
     out = np.empty(len(parent), np.int32)
@@ -45,7 +46,7 @@ def roots(parent: NDArray[np.int32]) -> NDArray[np.int32]:  # pragma: no cover
     return out
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def all_pairs(  # pragma: no cover
     members: NDArray[np.int32], starts: NDArray[np.int64]
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -65,7 +66,7 @@ def all_pairs(  # pragma: no cover
     return left, right
 
 
-@numba.njit(nogil=True, cache=True)
+@kernel
 def leader_pairs(  # pragma: no cover
     members: NDArray[np.int32], position: int, parent: NDArray[np.int32]
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

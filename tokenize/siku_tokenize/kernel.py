@@ -14,16 +14,16 @@ Words come again: a segment of three and more symbols is looked up among those m
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from siku_manifests.kernels import kernel
 from siku_tokenize.merging import SHORT, merge_long, merge_short
 from siku_tokenize.tables import MIX, Tables, find_pair, is_joint
 
 MEMORY_BITS = 13  # 256 KiB of rows, which stay in the second-level cache
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def put_bytes(code_point: int, byte_ids: NDArray[np.int32], out: NDArray[np.uint16], at: int) -> int:
     """Write the byte pieces of a character; give the place after them."""
     if code_point < 0x80:
@@ -45,7 +45,7 @@ def put_bytes(code_point: int, byte_ids: NDArray[np.int32], out: NDArray[np.uint
     return at + 2
 
 
-@njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def read_character(data: NDArray[np.uint8], at: int) -> tuple[np.int64, int]:
     """Give the code point at a byte of valid UTF-8, U+2581 for a space, and the byte after it."""
     lead = np.int64(data[at])
@@ -61,7 +61,7 @@ def read_character(data: NDArray[np.uint8], at: int) -> tuple[np.int64, int]:
     return high | (data[at + 2] & 0x3F) << 6 | data[at + 3] & 0x3F, at + 4
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def put_merged(
     segment: NDArray[np.int32], n: int, scratch: NDArray[np.int32], tables: Tables, out: NDArray[np.uint16], at: int
 ) -> int:
@@ -79,7 +79,7 @@ def put_merged(
     return at
 
 
-@njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def as_one(n: int, first: int, last: int, pairs: NDArray[np.uint64]) -> np.int64:
     """Give the symbol that a segment of one or two becomes as a whole, -1 if it needs more.
 
@@ -94,14 +94,14 @@ def as_one(n: int, first: int, last: int, pairs: NDArray[np.uint64]) -> np.int64
     return whole
 
 
-@njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def put_again(first: int, count: int, out: NDArray[np.uint16], at: int) -> None:
     """Write ids that stand in `out` once more."""
     for i in range(count):
         out[at + i] = out[first + i]
 
 
-@njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def note(memory: NDArray[np.int64], row: int, begin: int, end: int, first: int, count: int) -> int:
     """Keep where a segment's bytes and its ids stand; give the row."""
     memory[row, 0] = begin
@@ -111,7 +111,7 @@ def note(memory: NDArray[np.int64], row: int, begin: int, end: int, first: int, 
     return row
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def recall(
     memory: NDArray[np.int64], segment: NDArray[np.int32], n: int, data: NDArray[np.uint8], begin: int, end: int
 ) -> np.int64:
@@ -138,7 +138,7 @@ def recall(
     return row
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def encode_documents(
     data: NDArray[np.uint8], offsets: NDArray[np.int64], tables: Tables, out: NDArray[np.uint16]
 ) -> NDArray[np.int64]:

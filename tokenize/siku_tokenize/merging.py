@@ -7,9 +7,9 @@ costs n log n. A segment is an array of symbols of which the first n count; see 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from siku_manifests.kernels import kernel
 from siku_tokenize.tables import Tables, find_pair
 
 SHORT = 64
@@ -18,7 +18,7 @@ PLACE_BITS = 40
 """A heap key is rank << 40 | place: segments up to 10**12 symbols."""
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def merge_short(segment: NDArray[np.int32], n: int, scratch: NDArray[np.int32], tables: Tables) -> int:
     """Merge a short segment in place; give the number of symbols left.
 
@@ -52,7 +52,7 @@ def merge_short(segment: NDArray[np.int32], n: int, scratch: NDArray[np.int32], 
     return n
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sift_down(heap: NDArray[np.int64], size: int, at: int) -> None:
     """Restore the heap below `at`; the smallest key lies at 0."""
     key = heap[at]
@@ -69,7 +69,7 @@ def sift_down(heap: NDArray[np.int64], size: int, at: int) -> None:
     heap[at] = key
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sift_up(heap: NDArray[np.int64], at: int) -> None:
     """Restore the heap above `at`."""
     key = heap[at]
@@ -82,7 +82,7 @@ def sift_up(heap: NDArray[np.int64], at: int) -> None:
     heap[at] = key
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def push_pair(
     heap: NDArray[np.int64], size: int, segment: NDArray[np.int32], left: int, right: int, tables: Tables
 ) -> int:
@@ -95,7 +95,7 @@ def push_pair(
     return size + 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def merge_long(segment: NDArray[np.int32], n: int, tables: Tables) -> int:
     """Merge a segment of any length in place, in O(n log n); give the number of symbols left.
 
@@ -132,7 +132,7 @@ def merge_long(segment: NDArray[np.int32], n: int, tables: Tables) -> int:
     return kept
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def keep_living(segment: NDArray[np.int32], n: int) -> int:
     """Close the gaps that merged symbols left; give the number of symbols."""
     kept = 0

@@ -22,9 +22,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 from numpy.typing import NDArray
 
+from siku_manifests.kernels import kernel
 from siku_tokenize.encode import cut_batches
 from siku_tokenize.kernel import encode_documents
 from siku_tokenize.merging import NO_RANK
@@ -34,7 +34,7 @@ from siku_tokenize.tables import Tables, build_tables, find_pair
 LONGEST = 64
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def derive(
     segment: NDArray[np.int32],
     n: int,

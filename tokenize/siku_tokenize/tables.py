@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from siku_manifests.kernels import kernel
 from siku_tokenize.modelfile import BPE, Kind, Model, Piece
 
 SPACE = "\u2581"
@@ -49,14 +49,14 @@ class Tables(NamedTuple):
     prefix: int
 
 
-@njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def joint_bit(left: int, right: int) -> np.int64:
     """Hash two neighbouring code points to a bit of the joint bitset."""
     mixed = (np.uint64(left) * np.uint64(2654435761) + np.uint64(right)) * MIX
     return np.int64(mixed >> np.uint64(64 - JOINT_BITS))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def fill_joints(code_points: NDArray[np.int32], starts: NDArray[np.bool_]) -> NDArray[np.uint64]:
     """Set the bit of each pair of neighbours; `starts` marks the first character of each piece."""
     joints = np.zeros(1 << (JOINT_BITS - 6), np.uint64)
@@ -67,14 +67,14 @@ def fill_joints(code_points: NDArray[np.int32], starts: NDArray[np.bool_]) -> ND
     return joints
 
 
-@njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def is_joint(joints: NDArray[np.uint64], left: int, right: int) -> bool:
     """Ask whether two characters may stand side by side in a piece; False is certain."""
     bit = joint_bit(left, right)
     return bool((joints[bit >> 6] >> np.uint64(bit & 63)) & np.uint64(1))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def fill_pairs(merges: NDArray[np.int32]) -> NDArray[np.uint64]:
     """Build the pair table from rows (left, right, merged); at most half of it is used."""
     size = 1024
@@ -90,7 +90,7 @@ def fill_pairs(merges: NDArray[np.int32]) -> NDArray[np.uint64]:
     return pairs
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def find_pair(pairs: NDArray[np.uint64], left: int, right: int) -> np.int64:
     """Give the symbol that `left` and `right` merge into, -1 for none."""
     key = np.uint64(left) << np.uint64(SYMBOL_BITS) | np.uint64(right)
