@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from siku_manifests.errors import InputError
 from siku_tokenize import Encoder
 from siku_tokenize.modelfile import Kind, Model, Piece, extend_model, read_model
+from siku_tokenize.trial import differences, piece_lines
 
 MODELS = ["tiny", "extended", "mistral", "alpaca"]
 PIECES = "的一是中国人民共和明月，。、 \u2581\u3000\t\n\0<s>/unk0xA é龘😀𠀀\u0301\ufeffabcdefgh_=()"
@@ -145,6 +146,33 @@ def test_user_defined_pieces_go_to_sentencepiece(tiny: Model) -> None:
     model = extend_model(tiny, [Piece("<turn>", 0.0, Kind.USER_DEFINED)])
     assert Encoder(model).reason == "it has user-defined or unused pieces"
     assert Encoder(model).encode("a<turn>b") == reference(model.raw).encode("a<turn>b")
+
+
+def test_a_model_is_tried_when_it_is_opened(
+    tiny: Model, extended: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the rules let through by mistake is found by trying; a proof beside the model spares the trial."""
+    path = tmp_path / "tokenizer.model"
+    path.write_bytes(extended.raw)
+    assert Encoder.load(path).reason == ""
+    odd = extend_model(tiny, [Piece("中国", 0.0, Kind.USER_DEFINED)])
+    path.write_bytes(odd.raw)
+    monkeypatch.setattr("siku_tokenize.encode.why_not_exact", lambda model: "")
+    opened = Encoder.load(tmp_path)
+    assert opened.reason == "it gave other ids than sentencepiece when it was tried"
+    assert opened.encode("中国人") == reference(odd.raw).encode("中国人")
+    (tmp_path / "proof.json").write_text('{"encoder_differences": 0}')
+    assert Encoder.load(str(path)).reason == ""
+    (tmp_path / "proof.json").write_text("{}")
+    with pytest.raises(InputError, match=r"proof\.json: damaged"):
+        Encoder.load(path)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_pieces_side_by_side(name: str, request: pytest.FixtureRequest) -> None:
+    model: Model = request.getfixturevalue(name)
+    lines = piece_lines(model, 1500, seed=9)
+    assert differences(encoder(model), lines, reference(model.raw).encode(lines)) == []
 
 
 def test_a_vocabulary_decides_the_width_of_ids(tiny: Model) -> None:

@@ -96,7 +96,7 @@ def test_without_a_proof_sentencepiece_does_the_work(run_pack: Pack, tmp_path: P
     fast, outcome = run_pack("fast")
     write_proof(tmp_path / "tokenizer", differences=1)
     pack.load_encoder.cache_clear()
-    assert pack.load_encoder(tmp_path / "tokenizer").reason == "sentencepiece was asked for"
+    assert pack.load_encoder(tmp_path / "tokenizer").reason.startswith("it gave other ids than sentencepiece")
     slow, _ = run_pack("slow")
     for name in outcome.shards:
         assert (fast.folder / name).read_bytes() == (slow.folder / name).read_bytes()

@@ -20,15 +20,8 @@ from siku_tokenize.export import json_bytes, listing, write_tokenizer
 from siku_tokenize.measure import Ruler
 from siku_tokenize.modelfile import Kind, Model
 from siku_tokenize.native import CONFIG_FILE, NativeEncoder
-from siku_tokenize.prove import (
-    HOSTILE_LINES,
-    SAMPLE_LINES,
-    Proof,
-    differences,
-    export_differences,
-    hostile_lines,
-    sample_lines,
-)
+from siku_tokenize.prove import Proof, export_differences, proof_lines
+from siku_tokenize.trial import differences
 from siku_tokenize.vocabulary import JSON_FILE, of_model, of_native
 
 
@@ -72,7 +65,7 @@ def _adopt_model(out: Path, base: Model, texts: pa.Array, *, seed: int, name: st
     if encoder.eos < 0:
         msg = f"tokenizer.base = {name!r} has no piece </s> to end a document with; take another base."
         raise RecipeError(msg)
-    lines = sample_lines(texts, SAMPLE_LINES) + hostile_lines(HOSTILE_LINES, seed=seed)
+    lines = proof_lines(base, texts, seed=seed)
     expected = load_reference(base).encode(lines)
     ruler = Ruler([of_model(base)])
     ruler.measure(texts)

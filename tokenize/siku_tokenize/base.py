@@ -14,10 +14,11 @@ from siku_manifests.archives import open_member
 from siku_manifests.errors import InputError, RecipeError
 from siku_manifests.packages import fetch_package
 from siku_manifests.sections import Tokenizer
+from siku_tokenize.encode import MODEL_FILE
 from siku_tokenize.modelfile import Model, parse_model
 from siku_tokenize.native import CONFIG_FILE, NativeEncoder, read_config
 from siku_tokenize.tables import why_not_exact
-from siku_tokenize.vocabulary import JSON_FILE, MODEL_FILE
+from siku_tokenize.vocabulary import JSON_FILE
 
 PACKAGES = ("pypi:", "npm:")
 

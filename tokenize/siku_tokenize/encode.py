@@ -1,11 +1,11 @@
 """Encoder: text to piece ids, exactly as sentencepiece gives them, several times as fast.
 
-    encoder = Encoder.load(Path("tokenizer.model"))
+    encoder = Encoder.load("tokenizer.model")
     encoder.encode("白日依山尽") -> [29589, 31023, …]
     ids, lengths = encoder.encode_batch(table["text"])
 
-The kernel releases the GIL, so threads encode in parallel. For a model that it cannot encode exactly
-(`encoder.reason` says why) sentencepiece itself does the work: the ids are the same, only slower.
+The kernel releases the GIL, so threads encode in parallel. For a model that it cannot encode exactly, or that
+fails its trial (`encoder.reason` says why), sentencepiece itself does the work: the ids are the same, only slower.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -23,6 +24,9 @@ from siku_tokenize.kernel import encode_documents
 from siku_tokenize.modelfile import Kind, Model, read_model
 from siku_tokenize.tables import build_tables, why_not_exact
 from siku_tokenize.tokenfile import token_dtype
+from siku_tokenize.trial import LOAD_LINES, differences, hostile_lines, piece_lines
+
+MODEL_FILE, PROOF_FILE = "tokenizer.model", "proof.json"
 
 BATCH_BYTES = 4 << 20
 """Bytes of text encoded at once; their ids and scratch take about three times as much memory."""
@@ -54,13 +58,22 @@ class Encoder:
             self._tables = build_tables(model.pieces, dummy_prefix=model.dummy_prefix)
 
     @classmethod
-    def load(cls, path: Path) -> Encoder:
-        """Open a `.model` file.
+    def load(cls, path: Path | str) -> Encoder:
+        """Open a `.model` file, or the folder of a tokenizer.
+
+        A proof that `siku tokenizer` left beside the model is believed. A model without one is tried on
+        generated text first, and sentencepiece encodes if a single id differs.
 
         Raises:
             InputError: it is missing or not a SentencePiece model.
         """
-        return cls(read_model(path))
+        path = Path(path) / MODEL_FILE if Path(path).is_dir() else Path(path)
+        model = read_model(path)
+        encoder = cls(model)
+        if not encoder.reason and not stands_trial(encoder, model, path.with_name(PROOF_FILE)):
+            encoder = cls(model, exact=False)
+            encoder.reason = "it gave other ids than sentencepiece when it was tried"
+        return encoder
 
     def encode(self, text: str) -> list[int]:
         """Give the ids of one text; control pieces are never among them, `<s>` is text.
@@ -97,6 +110,22 @@ class Encoder:
             ids.append(out[: int(counts.sum())].copy())
             lengths_.append(counts)
         return np.concatenate(ids), np.concatenate(lengths_)
+
+
+def stands_trial(encoder: Encoder, model: Model, proof: Path) -> bool:
+    """Whether an encoder gives sentencepiece's ids, by the proof beside its model or on generated text.
+
+    Raises:
+        InputError: the proof is damaged.
+    """
+    if proof.is_file():
+        try:
+            return not msgspec.json.decode(proof.read_bytes())["encoder_differences"]
+        except (msgspec.MsgspecError, KeyError, TypeError) as error:
+            msg = f"{proof}: damaged ({error}); build the tokenizer again with `siku tokenizer`."
+            raise InputError(msg) from error
+    lines = hostile_lines(LOAD_LINES, seed=0) + piece_lines(model, LOAD_LINES, seed=0)
+    return not differences(encoder, lines, load_reference(model).encode(lines))
 
 
 def load_reference(model: Model) -> Any:

@@ -5,7 +5,7 @@
     closed       every character of a new piece is a piece
     reachable    every new piece is what its own text encodes to
     english      lines without Chinese characters have the ids that the base gives them
-    encoder      our encoder gives sentencepiece's ids, on the sample and on generated hostile text
+    encoder      our encoder gives sentencepiece's ids, on the sample and on generated text
     export       tokenizer.json gives sentencepiece's ids on the same lines
 
 The first five and the last must hold, or the build ends. If our encoder differed, sentencepiece would take
@@ -15,13 +15,11 @@ its place: the proof is kept beside the tokenizer and read by whoever encodes wi
 from __future__ import annotations
 
 import json
-import random
 import re
 from collections.abc import Sequence
 from itertools import pairwise
 
 import msgspec
-import numpy as np
 import pyarrow as pa
 
 from siku_manifests.errors import VerificationError
@@ -30,17 +28,13 @@ from siku_tokenize.export import tokenizer_json
 from siku_tokenize.merge import CHINESE_BLOCKS
 from siku_tokenize.modelfile import Model
 from siku_tokenize.tables import SPACE
+from siku_tokenize.trial import differences, hostile_lines, piece_lines
 
 CHINESE = re.compile("[" + "".join(f"{chr(a)}-{chr(b)}" for a, b in CHINESE_BLOCKS) + "]")
 SAMPLE_LINES = 6_000
 HOSTILE_LINES = 4_000
+PIECE_LINES = 4_000
 ENGLISH_LINES = 50_000
-HOSTILE = (
-    *"的一是不了人在有中国，。、《》「」…—·\u3000 ",
-    *"aez019.,<>/\\_\t\n\r\0\x7f\xa0\xad\u200b\u200d\u2028\ufeff\ufffd\ue000",
-    *"龘靐齉𠀀𪚥😀👩🏽é\u0301ßжاか가",
-    *("  ", "    ", SPACE, "<s>", "</s>", "<unk>", "<0x0A>", "aaaaaaaaaaaaaaaaaaaaaaaa", "中国" * 20),
-)
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,15 +45,15 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     english_lines: int
     """Lines without Chinese characters, all with the base's ids."""
     compared_lines: int
-    """Lines of the sample and hostile ones, on which encoder and export were compared with sentencepiece."""
+    """Lines of the sample and generated ones, on which encoder and export were compared with sentencepiece."""
     encoder_differences: int
     """Lines on which our encoder differs; above 0, sentencepiece is used."""
 
 
-def hostile_lines(count: int, *, seed: int) -> list[str]:
-    """Generate text that tokenizers stumble over: mixed scripts, runs, controls, literal control pieces."""
-    chance = random.Random(seed)
-    return ["".join(chance.choices(HOSTILE, k=chance.randrange(40))) for _ in range(count)]
+def proof_lines(model: Model, texts: pa.Array, *, seed: int) -> list[str]:
+    """Gather the lines that a vocabulary is proved on: of the sample, hostile ones, and its pieces side by side."""
+    generated = hostile_lines(HOSTILE_LINES, seed=seed) + piece_lines(model, PIECE_LINES, seed=seed)
+    return sample_lines(texts, SAMPLE_LINES) + generated
 
 
 def sample_lines(texts: pa.Array, count: int) -> list[str]:
@@ -114,7 +108,7 @@ def prove_ids(base: Model, extended: Model, texts: pa.Array, *, seed: int) -> Pr
     Raises:
         VerificationError: English changed, or tokenizer.json differs.
     """
-    lines = sample_lines(texts, SAMPLE_LINES) + hostile_lines(HOSTILE_LINES, seed=seed)
+    lines = proof_lines(extended, texts, seed=seed)
     expected = load_reference(extended).encode(lines)
     english = english_lines(texts, ENGLISH_LINES)
     changed = differences(Encoder(extended), english, load_reference(base).encode(english))
@@ -140,13 +134,6 @@ def english_lines(texts: pa.Array, count: int) -> list[str]:
         if len(found) >= count:
             break
     return found[:count]
-
-
-def differences(encoder: Encoder, lines: Sequence[str], expected: Sequence[list[int]]) -> list[str]:
-    """List the lines to which an encoder gives other ids than expected."""
-    ids, lengths = encoder.encode_batch(lines)
-    found = np.split(ids, np.cumsum(lengths))[:-1]
-    return [line for line, got, want in zip(lines, found, expected, strict=True) if got.tolist() != want]
 
 
 def export_differences(model: Model, lines: Sequence[str], expected: Sequence[list[int]]) -> list[str]:

@@ -14,18 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from siku_manifests.errors import InputError
-from siku_tokenize.encode import Encoder
+from siku_tokenize.encode import MODEL_FILE, Encoder
 from siku_tokenize.modelfile import Kind, Model, read_model
 from siku_tokenize.native import NativeEncoder, read_native
 from siku_tokenize.tables import SPACE
 
-MODEL_FILE, JSON_FILE, PROOF_FILE = "tokenizer.model", "tokenizer.json", "proof.json"
+JSON_FILE = "tokenizer.json"
 TEXTLESS = (Kind.UNKNOWN, Kind.CONTROL, Kind.UNUSED)
 
 
@@ -73,11 +72,11 @@ class Vocabulary:
         return len(self.spelled)
 
 
-def of_model(model: Model, *, name: str = "the model", exact: bool = True) -> Vocabulary:
-    """Give a SentencePiece model as a vocabulary; `exact` as in `Encoder`."""
+def of_model(model: Model, *, name: str = "the model", encoder: Encoder | None = None) -> Vocabulary:
+    """Give a SentencePiece model as a vocabulary, with the encoder that has been opened for it if there is one."""
     spelled = tuple(piece_bytes(piece.text, piece.kind) for piece in model.pieces)
     kinds = np.array([piece.kind for piece in model.pieces], np.int8)
-    return Vocabulary(name, Encoder(model, exact=exact), spelled, kinds, model.dummy_prefix, model)
+    return Vocabulary(name, encoder or Encoder(model), spelled, kinds, model.dummy_prefix, model)
 
 
 def of_native(encoder: NativeEncoder, *, name: str) -> Vocabulary:
@@ -117,15 +116,4 @@ def open_vocabulary(path: Path, *, name: str = "", eos: str = "") -> Vocabulary:
         path = inside[0]
     if path.suffix == ".json":
         return of_native(read_native(path, eos=eos), name=name)
-    return of_model(read_model(path), name=name, exact=not proved_different(path.with_name(PROOF_FILE)))
-
-
-def proved_different(proof: Path) -> bool:
-    """Whether the proof beside a tokenizer says that our encoder differs from sentencepiece."""
-    if not proof.is_file():
-        return False
-    try:
-        return bool(msgspec.json.decode(proof.read_bytes())["encoder_differences"])
-    except (msgspec.MsgspecError, KeyError, TypeError) as error:
-        msg = f"{proof}: damaged ({error}); build the tokenizer again with `siku tokenizer`."
-        raise InputError(msg) from error
+    return of_model(read_model(path), name=name, encoder=Encoder.load(path))
