@@ -18,13 +18,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from siku_dedup.boilerplate import describe_lines, mended, repeated_lines
+from siku_dedup.browse import describe_clusters
 from siku_dedup.clusters import cluster
 from siku_dedup.contaminated import CONTAMINATED_FILE, gather_contaminated, write_contaminated
 from siku_dedup.division import DUPLICATES, GONE, HAN
 from siku_dedup.exact import first_equal
-from siku_dedup.findings import FATES, PAIRS, SOURCES, SUMMARY, SURVIVORS, describe
+from siku_dedup.findings import FATES, PAIRS, SOURCES, SUMMARY, SURVIVORS, Result, describe, read_result
 from siku_dedup.inputs import document_shards, plan_row_groups, plan_shards, scopes
 from siku_dedup.parts import SignedParts, write_part
+from siku_dedup.planted import describe_planted
 from siku_dedup.signing import Signer, sign_texts
 from siku_dedup.survivors import CONTAMINATED, decide
 from siku_dedup.tables import duplicates_table, pairs_table
@@ -32,6 +34,7 @@ from siku_dedup.trimming import describe_cuts
 from siku_manifests.atomic import write_json
 from siku_manifests.equation import Counts
 from siku_manifests.errors import storage_errors
+from siku_manifests.findings import Finding
 from siku_manifests.shards import read_row_groups, write_table
 from siku_manifests.stage import Context, Outcome, Range
 
@@ -123,9 +126,20 @@ def finish(context: Context) -> Outcome:
     clustered = context.part("cluster", 0)
     _link(clustered / PAIRS, context.folder / PAIRS)
     counts = {source: count for source, count in counts.items() if count.read}
-    findings = describe(context, clustered, counts, gone=np.concatenate(gone))
-    findings += [*describe_lines(context), *describe_cuts(context)]
+    result = read_result(clustered, gone=np.concatenate(gone))
+    findings = [*_described(context, clustered, counts, result), *describe_lines(context), *describe_cuts(context)]
     return Outcome(shards=shards, counts=counts, extra_files=extra, findings=findings)
+
+
+def _described(context: Context, folder: Path, counts: dict[str, Counts], result: Result) -> list[Finding]:
+    """What went; how sure that is; clusters to look at."""
+    signed, signer = SignedParts(context.parts("sign")), _signer(context, context.recipe.source[0].name)
+    threshold, seed = context.recipe.dedup.threshold, context.recipe.seed
+    return [
+        *describe(context, folder, counts, result=result),
+        *describe_planted(signed, signer, threshold=threshold, seed=seed),
+        *describe_clusters(context, result, signed),
+    ]
 
 
 def _link(source: Path, target: Path) -> None:

@@ -9,11 +9,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from siku_dedup.contaminated import describe_contaminated
-from siku_dedup.inputs import texts_at
 from siku_dedup.survivors import CONTAMINATED, EXACT, NEAR, REPEATED
 from siku_dedup.thresholds import removed_at
 from siku_manifests.equation import Counts, total
-from siku_manifests.findings import Curve, Figures, Finding, Funnel, Histogram, Pair, SideBySide, Table
+from siku_manifests.findings import Curve, Figures, Finding, Funnel, Histogram, Table
 from siku_manifests.sections import Dedup
 from siku_manifests.stage import Context
 
@@ -24,7 +23,7 @@ PAIRS = "pairs.parquet"
 SUMMARY = "summary.json"
 SIZES = (1, 2, 3, 4, 6, 11, 21, 51, 101, 1001, 10**9)
 SHOWN = 4
-_PUBLIC = ("poetry", "classical")
+_BIN = 0.025
 
 
 class Result(NamedTuple):
@@ -40,11 +39,13 @@ class Result(NamedTuple):
     summary: dict[str, int]
 
 
-def read_result(folder: Path) -> Result:
-    """Read the files of the cluster phase."""
+def read_result(folder: Path, *, gone: NDArray[np.int64]) -> Result:
+    """Read the files of the cluster phase; `gone` are the rows of which substrings left too little since."""
     pairs = pq.read_table(folder / PAIRS)
+    fate = np.load(folder / FATES)
+    fate[gone] = REPEATED
     return Result(
-        fate=np.load(folder / FATES),
+        fate=fate,
         survivor=np.load(folder / SURVIVORS),
         source=np.load(folder / SOURCES),
         left=pairs["left_row"].to_numpy(),
@@ -55,10 +56,8 @@ def read_result(folder: Path) -> Result:
     )
 
 
-def describe(context: Context, folder: Path, counts: dict[str, Counts], *, gone: NDArray[np.int64]) -> list[Finding]:
-    """All blocks of the report's section on duplicates; `gone` are the rows of which substrings left too little."""
-    result = read_result(folder)
-    result.fate[gone] = REPEATED
+def describe(context: Context, folder: Path, counts: dict[str, Counts], *, result: Result) -> list[Finding]:
+    """What went, from where, and what another threshold would do."""
     names = [source.name for source in context.recipe.source]
     dedup = context.recipe.dedup
     return [
@@ -68,9 +67,8 @@ def describe(context: Context, folder: Path, counts: dict[str, Counts], *, gone:
         *describe_contaminated(context, folder),
         removals(result, names),
         cluster_sizes(result, names),
-        estimates(result, permutations=dedup.permutations),
+        estimates(result),
         threshold_curve(result, threshold=dedup.threshold),
-        *_side_by_side(context, result),
     ]
 
 
@@ -162,24 +160,30 @@ def cluster_sizes(result: Result, names: list[str]) -> Histogram:
     )
 
 
-def estimates(result: Result, *, permutations: int) -> Table:
-    """Estimated against exact similarity of the verified pairs, with the error that theory allows."""
-    rows: list[list[str | int | float]] = []
-    for low in np.arange(0.5, 1.0, 0.05):
-        chosen = (result.exact >= low) & (result.exact < low + 0.05)
-        if not chosen.any():
-            continue
-        error = result.estimate[chosen] - result.exact[chosen]
-        theory = float(np.sqrt(np.mean(result.exact[chosen] * (1 - result.exact[chosen])) / permutations))
-        figures = [float(np.mean(result.exact[chosen])), float(np.mean(result.estimate[chosen])), _rms(error), theory]
-        rows.append([f"{low:.2f} … {low + 0.05:.2f}", int(chosen.sum()), *(round(value, 4) for value in figures)])
-    columns = ["exact similarity", "pairs", "mean exact", "mean estimate", "RMS error", "sqrt(J(1 − J)/K)"]
-    note = "Below the threshold only pairs whose estimate passed the gate are here, so their estimates lean upwards."
-    return Table(section="dedup", title="Estimated and exact similarity", columns=columns, rows=rows, note=note)
+def estimates(result: Result) -> Curve:
+    """Estimated beside exact similarity of the compared pairs."""
+    last = round(1 / _BIN) - 1
+    kinds, places = np.unique(np.minimum(np.floor(result.exact / _BIN), last), return_inverse=True)
+    by_kind = [np.sort(result.estimate[places == number]) for number in range(len(kinds))]
+    middles = [round(float(kind + 0.5) * _BIN, 4) for kind in kinds]
 
+    def at(share: float) -> list[tuple[float, float]]:
+        return [(x, float(values[int(share * (len(values) - 1))])) for x, values in zip(middles, by_kind, strict=True)]
 
-def _rms(values: NDArray[np.float64]) -> float:
-    return float(np.sqrt(np.mean(values**2)))
+    return Curve(
+        section="dedup",
+        title="Estimated and exact similarity",
+        x_label="exact similarity",
+        y_label="estimated from signatures",
+        series=[
+            ("95 % are below", at(0.95)),
+            ("median", at(0.5)),
+            ("5 % are below", at(0.05)),
+            ("equal", [(x, x) for x in middles]),
+        ],
+        note=f"The {len(result.exact):,} compared pairs. Below the threshold only those are here whose estimate passed "
+        "the gate, so estimates lean upwards there; the exact similarity decides in any case.",
+    )
 
 
 def threshold_curve(result: Result, *, threshold: float) -> Curve:
@@ -200,60 +204,3 @@ def threshold_curve(result: Result, *, threshold: float) -> Curve:
         lines=[(f"at the chosen {threshold}", float(chosen))],
         note=note,
     )
-
-
-def _side_by_side(context: Context, result: Result) -> list[Finding]:
-    """Pairs to judge by, of verse and classics if there are any: their texts belong to nobody."""
-    profiles = [source.profile for source in context.recipe.source]
-    public = np.array([profile in _PUBLIC for profile in profiles], np.bool_)
-    blocks: list[Finding] = []
-    for title, note, rows in chosen_pairs(
-        result, public, threshold=context.recipe.dedup.threshold, seed=context.recipe.seed
-    ):
-        if not rows:
-            continue
-        texts = texts_at(context, [row for left, right, _ in rows for row in (left, right)])
-        pairs = [Pair(texts[left], texts[right], said) for left, right, said in rows]
-        blocks.append(
-            SideBySide(section="dedup", title=title, left_label="stays", right_label="goes", pairs=pairs, note=note)
-        )
-    return blocks
-
-
-def chosen_pairs(
-    result: Result, public: NDArray[np.bool_], *, threshold: float, seed: int
-) -> list[tuple[str, str, list[tuple[int, int, str]]]]:
-    """(title, note, [(left row, right row, what to say)]) of the pairs to show."""
-    shown = public if public[result.source[result.fate == NEAR]].any() else np.ones_like(public)
-    near = np.flatnonzero((result.fate == NEAR) & shown[result.source])
-    sizes = np.bincount(result.survivor, minlength=len(result.survivor))
-    by_size = near[np.lexsort((near, -sizes[result.survivor[near]]))]
-    _, first = np.unique(result.survivor[by_size], return_index=True)
-    largest = by_size[np.sort(first)][:SHOWN]
-    random = np.random.RandomState(seed % 2**32).permutation(near)[:SHOWN]
-    visible = shown[result.source[result.left]] & shown[result.source[result.right]]
-    order = np.lexsort((result.left, np.abs(result.exact - threshold)))
-    order = order[visible[order]]
-    above = order[result.exact[order] >= threshold][:SHOWN]
-    below = order[result.exact[order] < threshold][:SHOWN]
-
-    def of(rows: NDArray[np.int64]) -> list[tuple[int, int, str]]:
-        said = [f"cluster of {sizes[result.survivor[row]]:,}" for row in rows]
-        return [(int(result.survivor[row]), int(row), text) for row, text in zip(rows, said, strict=True)]
-
-    def at(pairs: NDArray[np.int64]) -> list[tuple[int, int, str]]:
-        return [
-            (
-                int(result.left[p]),
-                int(result.right[p]),
-                f"exact {result.exact[p]:.4f}, estimated {result.estimate[p]:.3f}",
-            )
-            for p in pairs
-        ]
-
-    return [
-        ("The largest clusters", "The document that stays beside one that goes.", of(largest)),
-        ("Just similar enough", f"Similarity at or above {threshold}: one of each pair goes.", at(above)),
-        ("Not quite", f"Similarity below {threshold}: both stay, unless something else links them.", at(below)),
-        ("Near-duplicates taken at random", "", of(random)),
-    ]
