@@ -69,6 +69,8 @@ def recipe_slice(stage: Stage, recipe: Recipe) -> dict[str, Any]:
     """The part of a recipe that a stage depends on; a local source's place on this machine is not part of it."""
     whole = msgspec.to_builtins(recipe)
     part = {section: whole[section] for section in stage.sections}
+    for section, _, knob in (name.partition(".") for name in stage.free):
+        del part[section][knob]
     if stage.source_fields:
         part["source"] = [{field: source[field] for field in stage.source_fields} for source in whole["source"]]
     if "decontaminate" in part:

@@ -208,8 +208,8 @@ class Pretrain(Section, frozen=True, kw_only=True):
     keep_checkpoints: int = 2
     """Checkpoints that are kept."""
     max_loss_leap: Annotated[float, msgspec.Meta(ge=0)] = 3.0
-    """Nats per token by which a step's loss may exceed the level of the steps before it; more stops the run with the
-    documents' ids, since what follows a leap is seldom worth its time. 0 stops only for a loss that is no number."""
+    """Nats per token by which a step's loss may exceed the highest of the 64 steps before it; more stops the run with
+    the documents' ids, since what follows is seldom worth its time. 0 stops only for a loss that is no number."""
     report_to: tuple[str, ...] = ("tensorboard",)
     """Where losses and speed go besides `losses.jsonl`, by transformers' names: tensorboard, wandb, swanlab, mlflow …
     TensorBoard's files lie in the stage's folder; the others need an account or a server of yours."""

@@ -1,31 +1,29 @@
 """Stops a run whose loss is not a number or leaps, before it spoils what was learned.
 
-A step's loss is compared with the median of the steps before it, so that one odd batch does not move the level
-itself. The level is read back from `losses.jsonl`, so a resumed run judges exactly as one that never stopped.
+A step's loss is compared with the highest of the steps before it and not with their mean: where single windows of
+quite different sources follow each other, losses keep to several levels. The steps before it are read back from
+`losses.jsonl`, so a resumed run judges exactly as one that never stopped.
 """
 
 import math
 from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from statistics import median
 
 from siku_manifests.errors import TrainingStopped
 
 REMEMBERED = 64
-"""Steps that the level is taken from."""
+"""Steps that a loss is compared with."""
 FEWEST = 16
-"""Steps before a leap can be told from the usual noise."""
-SPREADS = 8.0
-"""A leap is also this many times the median distance of the remembered losses from their median: where single
-windows of quite different sources follow each other, losses differ by more than any fixed number."""
+"""Steps before all sources have been seen; until then a leap must also be beyond `EARLY` times the highest loss."""
+EARLY = 3.0
 
 
 class LossGuard:
     """Judges the loss of each optimiser step.
 
     Args:
-        leap: nats per token above the level that stop a run; 0 stops for nothing but what is no number.
+        leap: nats per token above the highest of the steps before that stop a run; 0 stops only for no number.
         losses: of the steps so far, oldest first.
     """
 
@@ -48,11 +46,8 @@ class LossGuard:
         what = ""
         if not math.isfinite(loss):
             what = "is no number to go on with"
-        elif self.leap and len(self._recent) >= FEWEST:
-            level = median(self._recent)
-            spread = median(abs(known - level) for known in self._recent)
-            if loss > level + max(self.leap, SPREADS * spread):
-                what = f"leaps from a level of {level:.2f}"
+        elif self.leap and loss > self._limit():
+            what = f"leaps over the {max(self._recent):.2f} of the steps before it"
         if what:
             go_on = "; --set pretrain.max_loss_leap=0 goes on regardless" if math.isfinite(loss) else ""
             msg = (
@@ -62,3 +57,11 @@ class LossGuard:
             )
             raise TrainingStopped(msg)
         self._recent.append(loss)
+
+    def _limit(self) -> float:
+        """The highest loss that is not a leap."""
+        if not self._recent:
+            return math.inf
+        if len(self._recent) < FEWEST:
+            return self.leap + EARLY * max(self._recent)
+        return self.leap + max(self._recent)

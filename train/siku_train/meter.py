@@ -77,7 +77,9 @@ def model_flops(model: nn.Module) -> float:
     the weight where that is trained: 4 or 6 (Kaplan and others 2020, section 2.1, for the 6).
     """
     found = 0.0
-    for module in model.modules():
+    for name, module in model.named_modules():
+        if name.endswith(".original_module"):  # peft's frozen head, which the trained one stands in for
+            continue
         if isinstance(module, nn.Linear):  # bitsandbytes' Linear4bit too, whose weight tells half its size
             trained = module.weight.requires_grad
             found += (6 if trained else 4) * module.in_features * module.out_features
