@@ -17,6 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from siku_manifests.errors import RecipeError
+from siku_train.separation import Way, hidden_states
+
+NORMALISED_HEAD = "NormHead"
+"""Class of Baichuan2's head, which scales each of its rows to length 1 before use."""
 
 IGNORE = -100
 """Label of a position that is not learned: across a document border, or padding."""
@@ -104,7 +108,7 @@ def position_losses(hidden: Tensor, weight: Tensor, labels: Tensor) -> Tensor:
     return losses.reshape(labels.shape)
 
 
-def use_chunked_loss(model: Any) -> None:
+def use_chunked_loss(model: Any, way: Way = "positions") -> None:
     """Let a causal language model compute its loss here whenever it is given labels.
 
     `model(input_ids=…, position_ids=…, labels=…)` then returns `{"loss": …}`: the sum over labels, or with
@@ -114,12 +118,14 @@ def use_chunked_loss(model: Any) -> None:
 
     Args:
         model: a transformers model whose head is one matrix without bias.
+        way: how documents of a window are kept apart in it.
 
     Raises:
         RecipeError: the head is something else.
     """
     head = model.get_output_embeddings()
-    if not isinstance(head, nn.Linear) or head.bias is not None:
+    normalises = type(head).__name__ == NORMALISED_HEAD
+    if not (isinstance(head, nn.Linear) or normalises) or getattr(head, "bias", None) is not None:
         msg = (
             f"[pretrain] base: the output head of {type(model).__name__} is {type(head).__name__}, and the loss in "
             f"chunks needs one matrix without bias; use a base of the LLaMA, Qwen, InternLM or Mistral family."
@@ -130,10 +136,10 @@ def use_chunked_loss(model: Any) -> None:
     def forward(*args: Any, labels: Tensor | None = None, reduction: str = "sum", **inputs: Any) -> Any:
         if labels is None:
             return own_forward(*args, **inputs)
-        hidden = model.base_model(
-            input_ids=inputs["input_ids"], position_ids=inputs["position_ids"], use_cache=False
-        ).last_hidden_state
+        hidden = hidden_states(model, inputs["input_ids"], inputs["position_ids"], way)
         weight = model.get_output_embeddings().weight  # asked for now: an adapter may have replaced it
+        if normalises:
+            weight = functional.normalize(weight)
         compute = summed_loss if reduction == "sum" else position_losses
         return {"loss": compute(hidden, weight, labels)}
 
