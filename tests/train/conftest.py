@@ -21,8 +21,9 @@ from siku_tokenize.export import vocabulary_tsv
 from siku_tokenize.modelfile import Piece, extend_model, parse_model
 from siku_tokenize.order import WindowOrder, mixture_shares
 from siku_tokenize.tokenfile import write_token_file
+from siku_train.base import write_seed_base
 from siku_train.embeddings import NewPieces
-from siku_train.model import build_model, write_seed_base
+from siku_train.model import build_model
 from siku_train.plan import Plan
 from siku_train.validation import Validation
 from siku_train.windows import Reader, WindowStream, open_token_files
@@ -45,6 +46,7 @@ OPTIONS = Pretrain(
     evaluate_every=2,
     evaluate_windows=2,
     save_every=3,
+    report_to=(),
     threads=1,
 )
 

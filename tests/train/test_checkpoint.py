@@ -21,9 +21,11 @@ from safetensors.torch import load_file
 from siku_manifests.errors import InputError, StorageError
 from siku_manifests.sections import Pretrain, SeedModel
 from siku_train import checkpoint
+from siku_train.adapters import trainable_parameters
+from siku_train.base import write_seed_base
 from siku_train.checkpoint import Cursor
 from siku_train.embeddings import NewPieces
-from siku_train.model import build_model, trainable_parameters, write_seed_base
+from siku_train.model import build_model
 
 
 def write(folder: Path, step: int, content: bytes = b"weights") -> Path:

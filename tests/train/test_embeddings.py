@@ -9,8 +9,8 @@ import torch
 
 from siku_manifests.errors import RecipeError
 from siku_manifests.sections import Pretrain
+from siku_train.base import load_base
 from siku_train.embeddings import NewPieces, extend_vocabulary, new_rows
-from siku_train.model import load_base
 
 OLD = torch.tensor([[0.0, 2.0], [4.0, 0.0], [2.0, 1.0]])
 

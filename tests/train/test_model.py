@@ -15,8 +15,9 @@ from transformers import AutoModelForCausalLM, LlamaConfig
 
 from siku_manifests.errors import InputError
 from siku_manifests.sections import Pretrain
+from siku_train.adapters import attach_adapters, trainable_parameters
+from siku_train.base import load_base, write_seed_base
 from siku_train.loss import IGNORE
-from siku_train.model import attach_adapters, load_base, trainable_parameters, write_seed_base
 from siku_train.validation import without_dropout
 from siku_train.windows import packed_example
 

@@ -22,12 +22,13 @@ import msgspec
 from peft import PeftModel
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, load_model, save_file, save_model
 
 from siku_manifests.atomic import PARTIAL_SUFFIX, sync_folder, write_json
 from siku_manifests.errors import InputError, StorageError, storage_errors
 
 WEIGHTS_FILE = "adapter_model.safetensors"
+MODEL_FILE = "model.safetensors"
 CONFIG_FILE = "adapter_config.json"
 CURSOR_FILE = "cursor.json"
 NO_ROOM_BYTES = 16 * 2**20
@@ -77,6 +78,9 @@ def save_adapter(model: PeftModel, folder: Path, *, base: str) -> None:
         base: what the configuration names as the base model.
     """
     weights = get_peft_model_state_dict(model, save_embedding_layers=False)
+    if model.get_base_model().config.tie_word_embeddings:
+        # peft asks for a tied head by its own name, and safetensors writes no memory under two names
+        weights = {name: weight.clone() for name, weight in weights.items()}
     with tensor_file_errors(folder):
         save_file({name: weight.contiguous() for name, weight in weights.items()}, folder / WEIGHTS_FILE)
         (folder / WEIGHTS_FILE).chmod(0o644)  # safetensors gives it to its owner alone
@@ -84,6 +88,39 @@ def save_adapter(model: PeftModel, folder: Path, *, base: str) -> None:
     config["base_model_name_or_path"] = base
     config["inference_mode"] = True
     write_json(folder / CONFIG_FILE, _plain(config))
+
+
+def save_trained(model: Any, folder: Path, *, base: str) -> None:
+    """Write what training changes: the adapter of a peft model, or the whole of any other.
+
+    Args:
+        model: the trained model.
+        folder: existing.
+        base: what the configuration names as the base model.
+    """
+    if isinstance(model, PeftModel):
+        save_adapter(model, folder, base=base)
+        return
+    with tensor_file_errors(folder):
+        save_model(model, str(folder / MODEL_FILE), metadata={"format": "pt"})
+        (folder / MODEL_FILE).chmod(0o644)
+    model.config.save_pretrained(folder)
+
+
+def load_trained(model: Any, folder: Path) -> None:
+    """Put what `save_trained` wrote into a model that was built in the same way.
+
+    Raises:
+        InputError: the file is missing or damaged, or belongs to a model of another shape.
+    """
+    if isinstance(model, PeftModel):
+        load_adapter(model, folder)
+        return
+    path = folder / MODEL_FILE
+    try:
+        load_model(model, path)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise _unusable(path, error) from error
 
 
 def _plain(value: Any) -> Any:
@@ -107,12 +144,17 @@ def load_adapter(model: PeftModel, folder: Path) -> None:
     try:
         result = set_peft_model_state_dict(model, load_file(path))
     except (OSError, SafetensorError, RuntimeError) as error:
-        reason = str(error).strip().split("\n", 1)[0]
-        msg = f"{path}: cannot be used ({reason}); remove {folder} to go on from the checkpoint before it."
-        raise InputError(msg) from error
+        raise _unusable(path, error) from error
     if result.unexpected_keys:
         msg = f"{path}: holds {result.unexpected_keys[0]}, which this model lacks; it belongs to another recipe."
         raise InputError(msg)
+
+
+def _unusable(path: Path, error: Exception) -> InputError:
+    reason = str(error).strip().split("\n", 1)[0]
+    return InputError(
+        f"{path}: cannot be used ({reason}); remove {path.parent} to go on from the checkpoint before it."
+    )
 
 
 @contextmanager
