@@ -20,20 +20,22 @@ class Progress:
         unit: what is counted, such as "bytes" or "tokens".
         label: what is being done.
         done: units that an earlier run finished already.
+        shown: false where another process speaks for this one.
     """
 
-    def __init__(self, total: int, *, unit: str, label: str, done: int = 0) -> None:
+    def __init__(self, total: int, *, unit: str, label: str, done: int = 0, shown: bool = True) -> None:
         self._total = total
         self._unit = unit
         self._label = label
         self._initial = done
         self._done = done
+        self._shown = shown
         self._started = time.monotonic()
         self._last_line = self._started
         self._bar: tqdm[None] | None = None
 
     def __enter__(self) -> Self:
-        if sys.stderr.isatty():
+        if self._shown and sys.stderr.isatty():
             scale = self._unit == "bytes"
             self._bar = tqdm(
                 total=self._total or None,
@@ -60,7 +62,7 @@ class Progress:
             self._bar.update(units)
             return
         now = time.monotonic()
-        if now - self._last_line >= LINE_SECONDS:
+        if self._shown and now - self._last_line >= LINE_SECONDS:
             self._last_line = now
             print(self._line(now, note), file=sys.stderr, flush=True)  # noqa: T201  the terminal's stand-in
 

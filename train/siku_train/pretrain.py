@@ -12,25 +12,30 @@ same weights, to the bit, on the same kind of machine with the same number of th
 
 import math
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from peft import PeftModel
+import xxhash
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from transformers import Trainer, TrainerCallback, TrainerControl
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl
 
 from siku_manifests.errors import Interrupted, SikuError
 from siku_manifests.progress import Progress
 from siku_train import checkpoint
+from siku_train.adapters import core_model, embedding_names, trainable_parameters
+from siku_train.guard import LossGuard
+from siku_train.launch import add_over_processes, rank, wait_for_all, world_size
 from siku_train.loss import IGNORE
 from siku_train.losses import LossFile
-from siku_train.model import embedding_names, trainable_parameters
+from siku_train.meter import Meter, model_flops, note, this_card
+from siku_train.optimizer import parameter_groups
 from siku_train.plan import Plan, Result, training_arguments
+from siku_train.reporting import reporters
 from siku_train.validation import total
 
 LOSSES_FILE = "losses.jsonl"
@@ -49,33 +54,39 @@ class PretrainTrainer(Trainer):
 
     optimizer: torch.optim.Optimizer | None
     control: TrainerControl
+    loss_is_scaled_for_ga = True  # compute_loss divides by the labels of the whole step
 
-    def __init__(self, model: PeftModel, plan: Plan, folder: Path) -> None:
+    def __init__(self, model: Any, plan: Plan, folder: Path) -> None:
         self.plan = plan
         self.folder = folder
-        self.embeddings = embedding_names(model.get_base_model())
+        self.speaks = rank() == 0
+        self.batches_done = 0
+        self.embeddings = embedding_names(core_model(model))
         self.losses = LossFile(folder / LOSSES_FILE)
-        self.seconds = 0.0
+        self.guard = LossGuard(plan.options.max_loss_leap)
+        self.meter = Meter(model_flops(model), this_card())
         super().__init__(
             model=model,
             args=training_arguments(plan, folder),
             train_dataset=plan.stream,
             eval_dataset=plan.validation,
-            callbacks=[_Watch(self)],
+            callbacks=[_Watch(self), *(reporters(plan.options, folder) if self.speaks else [])],
         )
+        self.remove_callback(PrinterCallback)  # which would print every step's figures to the standard output
 
     def run(self) -> Result:
         """Train to the end, from the last checkpoint if there is one.
 
         Raises:
             Interrupted: SIGTERM or SIGINT came; a checkpoint was saved.
-            SikuError: the loss is not a number.
+            TrainingStopped: the loss is not a number, or leaps.
             InputError: a checkpoint cannot be read.
         """
         start = checkpoint.latest_checkpoint(self.folder / CHECKPOINTS)
         if start is None:
-            self.losses.cut(0)
-            self.losses.append(0, validation=self.plan.validation.measure(self.model))
+            if self.speaks:
+                self.losses.cut(0)
+            self._record(0, validation=self.plan.validation.measure(self.model))
         with self._signals() as self.signals, self._progress(start) as self.progress:
             self.train(resume_from_checkpoint=str(start) if start else None)
         if self.state.global_step < self.plan.steps:
@@ -84,13 +95,14 @@ class PretrainTrainer(Trainer):
                 f"saved, and the same command goes on from there."
             )
             raise Interrupted(msg)
+        wait_for_all()
         scores = self.losses.validations()
         return Result(
             before=scores[0],
             after=scores[self.plan.steps],
             steps=self.plan.steps,
             tokens=len(self.plan.stream) * self.plan.options.length,
-            seconds=self.seconds,
+            seconds=self.meter.seconds,
             trainable=trainable_parameters(self.model),
             threads=torch.get_num_threads(),
         )
@@ -98,27 +110,25 @@ class PretrainTrainer(Trainer):
     # What Trainer asks for -------------------------------------------------------------------------
 
     def get_train_dataloader(self) -> DataLoader[Any]:
-        """Windows in the order of the stream; Trainer skips those that a checkpoint has behind it."""
+        """Windows in the order of the stream; Trainer skips those that a checkpoint has behind it.
+
+        Of several processes each takes every n-th batch, so that together they read the order of one.
+        """
+        batches = np.arange(len(self.plan.stream)).reshape(-1, world_size(), self.plan.options.batch)
         return DataLoader(
             self.plan.stream,
             batch_size=self.plan.options.batch,
-            sampler=range(len(self.plan.stream)),
+            sampler=batches[:, rank()].ravel(),
             generator=torch.Generator(),  # else every new iterator would draw from the generator of dropout
+            num_workers=self.plan.options.loader_workers,
         )
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:  # noqa: ARG002
-        """Two groups: adapters, and embedding and head with a learning rate of their own."""
+        """Embedding and head have a learning rate of their own, and with LoRA+ half of each adapter."""
         if self.optimizer is None:
             kind, settings = self.get_optimizer_cls_and_kwargs(self.args, self.model)
-            named = [(name, weight) for name, weight in self.model.named_parameters() if weight.requires_grad]
-            groups: tuple[list[Tensor], list[Tensor]] = ([], [])
-            for name, weight in named:
-                groups[any(f".{part}." in name for part in self.embeddings)].append(weight)
-            rates = (self.args.learning_rate, self.plan.options.embedding_learning_rate or self.args.learning_rate)
-            self.optimizer = kind(
-                [{"params": group, "lr": rate} for group, rate in zip(groups, rates, strict=True)],
-                **{**settings, "weight_decay": self.args.weight_decay},
-            )
+            groups = parameter_groups(self.model.named_parameters(), self.embeddings, self.plan.options)
+            self.optimizer = kind(groups, **{**settings, "weight_decay": self.args.weight_decay})
         return self.optimizer
 
     def compute_loss(
@@ -130,34 +140,44 @@ class PretrainTrainer(Trainer):
     ) -> Any:
         """Mean loss over the labels of a whole optimiser step, whatever batch each of them is in."""
         outputs = model(**inputs)
-        loss = outputs["loss"] / num_items_in_batch
+        loss = outputs["loss"] / num_items_in_batch * world_size()  # gradients of processes are averaged, not added
         return (loss, outputs) if return_outputs else loss
 
     def _get_num_items_in_batch(self, batch_samples: list[dict[str, Tensor]], device: torch.device) -> Tensor:
-        counts = [(batch["labels"] != IGNORE).sum() for batch in batch_samples]
-        return torch.stack(counts).sum().clamp(min=1).to(device)
+        labels = sum(int((batch["labels"] != IGNORE).sum()) for batch in batch_samples)
+        return torch.tensor(max(1, add_over_processes(labels, device)), device=device)
 
     def training_step(
         self, model: nn.Module, inputs: dict[str, Tensor], num_items_in_batch: Tensor | int | None = None
     ) -> Tensor:
-        """One batch forward and backward; a loss that is not a number ends the run."""
+        """One batch forward and backward; a loss that is not a number ends the run.
+
+        What dropout draws is decided by the seed and the batch's place in the run, so it is the same after a
+        resumption and for any number of processes.
+        """
+        place = self.state.global_step * self.plan.options.accumulation + self.batches_done * world_size() + rank()
+        torch.manual_seed(xxhash.xxh3_64_intdigest(f"{self.plan.seed} batch {place}".encode()))
+        self.batches_done += 1
         loss: Tensor = super().training_step(model, inputs, num_items_in_batch)
         if not math.isfinite(loss.item()):
-            first = self.state.global_step * self.plan.windows_per_step
-            places = [self.plan.stream.place(first + i) for i in range(self.plan.windows_per_step)]
-            msg = (
-                f"the loss of step {self.state.global_step + 1} is {loss.item()}; its windows are "
-                f"{', '.join(f'{source}:{window}' for source, window in places)}. Lower [pretrain] learning_rate or "
-                f"max_grad_norm and run again: it goes on from the last checkpoint."
-            )
-            raise SikuError(msg)
+            self._judge(self.state.global_step + 1, loss.item())
         return loss
+
+    def _judge(self, step: int, loss: float) -> None:
+        self.guard.check(
+            step,
+            loss,
+            documents=lambda: self.plan.step_documents(step),
+            newest=checkpoint.latest_checkpoint(self.folder / CHECKPOINTS),
+        )
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Score the held-out windows and record it."""
         scores = self.plan.validation.measure(self.model)
-        self.losses.append(self.state.global_step, validation=scores)
+        self._record(self.state.global_step, validation=scores)
         found = {"eval_loss": total(scores).loss}
+        by_source = {f"eval_{source}_bits_per_byte": score.bits_per_byte for source, score in scores.items()}
+        self.callback_handler.on_log(self.args, self.state, self.control, {**found, **by_source})
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, found)
         return found
 
@@ -166,22 +186,28 @@ class PretrainTrainer(Trainer):
         if "loss" not in logs:
             return
         step = self.state.global_step
-        self.losses.append(
-            step, loss=logs["loss"], gradient_norm=logs["grad_norm"], learning_rate=logs["learning_rate"]
-        )
+        self._judge(step, logs["loss"])
+        self._record(step, loss=logs["loss"], gradient_norm=logs["grad_norm"], learning_rate=logs["learning_rate"])
+        measured = self.meter.values(devices=world_size())
         self.progress.advance(
             self.plan.windows_per_step * self.plan.options.length,
-            note=f"loss {logs['loss']:.3f}, {self._speed():,.0f} tokens/s",
+            note=note(logs["loss"], measured),
         )
+        self.callback_handler.on_log(self.args, self.state, self.control, {**logs, **measured})
 
-    def _speed(self) -> float:
-        tokens = self.state.global_step * self.plan.windows_per_step * self.plan.options.length
-        return tokens / self.seconds if self.seconds else 0.0
+    def _record(self, step: int, **values: Any) -> None:
+        if self.speaks:
+            self.losses.append(step, **values)
 
     def _save_checkpoint(self, model: nn.Module, trial: object) -> None:  # noqa: ARG002  Trainer's signature
-        folder = self.folder / CHECKPOINTS
+        wait_for_all()
+        if self.speaks:
+            self._write_checkpoint(self.folder / CHECKPOINTS)
+        wait_for_all()
+
+    def _write_checkpoint(self, folder: Path) -> None:
         with checkpoint.new_checkpoint(folder, self.state.global_step) as path:
-            checkpoint.save_adapter(self.model, path, base=self.plan.base)
+            checkpoint.save_trained(self.model, path, base=self.plan.base)
             self._save_optimizer_and_scheduler(str(path))
             self._save_scaler(str(path))
             self._save_rng_state(str(path))
@@ -191,20 +217,23 @@ class PretrainTrainer(Trainer):
                 checkpoint.Cursor(
                     step=self.state.global_step,
                     losses_bytes=self.losses.size,
-                    seconds=self.seconds,
+                    seconds=self.meter.seconds,
                 ),
             )
         checkpoint.keep_last(folder, self.plan.options.keep_checkpoints)
 
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: PeftModel | None = None) -> None:
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         path = Path(resume_from_checkpoint)
         cursor = checkpoint.read_cursor(path)
         if cursor is None:
             msg = f"{path}: the checkpoint was changed while it was read; run the same command again."
             raise SikuError(msg)
-        checkpoint.load_adapter(model or self.model, path)
-        self.seconds = cursor.seconds
-        self.losses.cut(cursor.losses_bytes)
+        checkpoint.load_trained(model or self.model, path)
+        self.meter.seconds = cursor.seconds
+        if self.speaks:
+            self.losses.cut(cursor.losses_bytes)
+        wait_for_all()
+        self.guard = LossGuard(self.plan.options.max_loss_leap, [loss for _, loss in self.losses.steps()])
 
     # Losses, progress, signals ---------------------------------------------------------------------
 
@@ -212,7 +241,7 @@ class PretrainTrainer(Trainer):
         cursor = checkpoint.read_cursor(start) if start else None
         per_step = self.plan.windows_per_step * self.plan.options.length
         done = cursor.step * per_step if cursor else 0
-        return Progress(self.plan.steps * per_step, unit="tokens", label="pretrain", done=done)
+        return Progress(self.plan.steps * per_step, unit="tokens", label="pretrain", done=done, shown=self.speaks)
 
     @contextmanager
     def _signals(self) -> Iterator[list[int]]:
@@ -233,18 +262,18 @@ class _Watch(TrainerCallback):
 
     def __init__(self, trainer: PretrainTrainer) -> None:
         self.trainer = trainer
-        self.begun = 0.0
 
     def on_step_begin(self, *_: Any, **__: Any) -> None:
         """Start the clock."""
-        self.begun = time.monotonic()
+        self.trainer.meter.start()
+        self.trainer.batches_done = 0
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Stop the clock; after a signal, save and stop."""
-        self.trainer.seconds += time.monotonic() - self.begun
+        self.trainer.meter.stop(self.trainer.plan.windows_per_step * self.trainer.plan.options.length)
         control.should_log = True
         if state.global_step >= state.max_steps:
             control.should_evaluate = True
-        elif self.trainer.signals:
+        elif add_over_processes(len(self.trainer.signals), args.device):  # all stop after the same step, or none
             control.should_save = True
             control.should_training_stop = True
