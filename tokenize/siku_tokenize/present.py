@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from siku_manifests.findings import Bars, Examples, Figures, Finding, Histogram, Pair, SideBySide, Table
 from siku_tokenize.measure import Tally
+from siku_tokenize.order import Share
 from siku_tokenize.standing import Comparison
 from siku_tokenize.tokenfile import TokenFile
 from siku_tokenize.vocabulary import Vocabulary
@@ -209,6 +210,27 @@ def tokens_findings(files: Mapping[str, TokenFile], *, vocabulary_size: int) -> 
         ),
         document_lengths(files),
     ]
+
+
+def mixture_table(shares: Sequence[Share]) -> Table:
+    """Tabulate what a pass over the mixture reads of each source."""
+    return Table(
+        section="training",
+        title="The mixture",
+        columns=["source", "windows", "read in a pass", "asked %", "realised %", "passes over it"],
+        rows=[
+            [
+                share.source,
+                share.windows,
+                share.draws,
+                round(100 * share.asked, 2),
+                round(100 * share.realised, 2),
+                round(share.epochs, 2),
+            ]
+            for share in shares
+        ],
+        note="Asked by weights or shares and the temperature; realised after the cap on passes, in whole windows.",
+    )
 
 
 def document_lengths(files: Mapping[str, TokenFile]) -> Histogram:
