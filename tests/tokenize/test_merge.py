@@ -8,7 +8,7 @@ import sentencepiece
 
 from siku_manifests.errors import RecipeError, VerificationError
 from siku_tokenize.learn import learn_candidates
-from siku_tokenize.merge import CHINESE_BLOCKS, check_size, count_characters, merge_vocabulary, order_new
+from siku_tokenize.merge import CHINESE_BLOCKS, check_size, count_characters, covering, merge_vocabulary, order_new
 from siku_tokenize.modelfile import Model, Piece, extend_model
 from siku_tokenize.prove import english_lines, prove_ids, prove_vocabulary, unreachable
 from siku_tokenize.prune import count_pieces
@@ -72,6 +72,47 @@ def test_pieces_are_counted_as_sentencepiece_uses_them(extended: Model, texts: p
         for i in ids:
             expected[i] += 1
     assert counts.tolist() == expected
+
+
+@pytest.mark.parametrize("kind", [{"joined": ("punctuation",)}, {"joined": ("digits",)}, {"algorithm": "unigram"}])
+def test_other_candidates_keep_every_promise(tiny: Model, texts: pa.Array, kind: dict[str, object]) -> None:
+    chapters = "第8章，" * 6
+    verses = [f"{text}“五月{i % 32}日，{chapters}{text}——”\n" for i, text in enumerate(texts.to_pylist())]
+    dated = pa.array([*verses, *texts.to_pylist()], pa.large_string())
+    base = extend_model(tiny, order_new(tiny.pieces, [], "0123456789"))
+    model = merge_vocabulary(base, learn_candidates(dated, count=200, **kind), dated, size=512)  # type: ignore[arg-type]
+    new = {piece.text for piece in model.pieces[len(base.pieces) :]}
+    prove_vocabulary(base, model)
+    proof = prove_ids(base, model, dated, seed=4)
+    assert proof.encoder_differences == 0
+    assert proof.english_lines > 10
+    assert any("，" in text and len(text) > 1 for text in new) == (kind.get("joined") == ("punctuation",))
+    assert any(c.isdigit() for text in new for c in text) == (kind.get("joined") == ("digits",))
+
+
+def test_coverage_guarantees_the_frequent_characters(tiny: Model, texts: pa.Array, candidates: list[str]) -> None:
+    counts = count_characters(texts)
+    assert covering(counts, 0.0) == []
+    assert covering(counts, 1.0) == list(counts)
+    some = covering(counts, 0.9)
+    assert sum(counts[c] for c in some[:-1]) < 0.9 * sum(counts.values()) <= sum(counts[c] for c in some)
+    free, bound = (
+        {piece.text for piece in merge_vocabulary(tiny, candidates, texts, size=576, coverage=share).pieces}
+        for share in (0.0, 1.0)
+    )
+    assert free.issuperset(covering(counts, 0.5))
+    assert not free.issuperset(counts)
+    assert bound.issuperset(counts)
+
+
+def test_a_coverage_without_room_is_refused(tiny: Model, texts: pa.Array, candidates: list[str]) -> None:
+    with pytest.raises(RecipeError, match=r"character_coverage = 1.0 asks for \d+ new characters, .* room for 28"):
+        merge_vocabulary(tiny, candidates, texts, size=448, coverage=1.0)
+
+
+def test_candidates_that_cannot_be_spelled_are_left_out(tiny: Model, texts: pa.Array, candidates: list[str]) -> None:
+    model = merge_vocabulary(tiny, ["明月\u2603", *candidates], texts, size=512)
+    assert "明月\u2603" not in {piece.text for piece in model.pieces}
 
 
 def test_the_same_input_gives_the_same_model(

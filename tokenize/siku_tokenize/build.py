@@ -77,8 +77,10 @@ def learn(context: Context, range_: Range, out: Path) -> None:  # noqa: ARG001
     check_size(base, settings.size)
     sample = read_sample(context)
     wanted = int(CANDIDATE_FACTOR * (settings.size - len(base.pieces)))
-    candidates = learn_candidates(sample.texts, count=wanted)
-    model = merge_vocabulary(base, candidates, sample.texts, size=settings.size)
+    candidates = learn_candidates(
+        sample.texts, count=wanted, algorithm=settings.candidates, joined=sorted(settings.joined)
+    )
+    model = merge_vocabulary(base, candidates, sample.texts, size=settings.size, coverage=settings.character_coverage)
     prove_vocabulary(base, model)
     proof = prove_ids(base, model, sample.texts, seed=seed)
     uses = count_pieces(sample.texts, build_tables(model.pieces, dummy_prefix=model.dummy_prefix))

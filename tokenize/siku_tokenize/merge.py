@@ -9,7 +9,7 @@ tokenizer.json equal to the model.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -76,7 +76,18 @@ def order_new(base: Sequence[Piece], merges: Sequence[str], characters: Sequence
     return [Piece(text, start - 1 - i) for i, text in enumerate([*merges, *characters])]
 
 
-def merge_vocabulary(base: Model, candidates: Sequence[str], texts: pa.Array, *, size: int) -> Model:
+def covering(counts: Mapping[str, int], share: float) -> list[str]:
+    """List the first characters that together stand for a share of all; counts descend.
+
+    Example: ({"的": 6, "山": 3, "龘": 1}, 0.9) -> ["的", "山"]
+    """
+    reached = np.cumsum([0, *counts.values()])
+    return list(counts)[: int(np.searchsorted(reached, share * reached[-1]))]
+
+
+def merge_vocabulary(
+    base: Model, candidates: Sequence[str], texts: pa.Array, *, size: int, coverage: float = 0.0
+) -> Model:
     """Extend a base to exactly `size` pieces with those that save most tokens on the sample.
 
     Args:
@@ -84,17 +95,28 @@ def merge_vocabulary(base: Model, candidates: Sequence[str], texts: pa.Array, *,
         candidates: from `learn_candidates`, the earliest merge first.
         texts: the sample.
         size: pieces of the result.
+        coverage: share of the sample's Chinese characters that are pieces whatever they save; 0 to 1.
 
     Raises:
-        RecipeError: the size is impossible, or the sample has too few characters and repeated pairs for it.
+        RecipeError: the size is impossible, the sample has too few characters and repeated pairs for it, or
+            coverage asks for more characters than there is room.
     """
     check_size(base, size)
     known = {piece.text for piece in base.pieces}
-    characters = [character for character in count_characters(texts) if character not in known]
-    merges = [text for text in candidates if text not in known]
+    counts = count_characters(texts)
+    characters = [character for character in counts if character not in known]
+    possible = known.union(characters)
+    merges = [text for text in candidates if text not in known and possible.issuperset(text)]
+    guaranteed = set(covering(counts, coverage)) - known
     wanted = size - len(base.pieces)
+    if len(guaranteed) > wanted:
+        msg = (
+            f"tokenizer.character_coverage = {coverage} asks for {len(guaranteed)} new characters, and there is room "
+            f"for {wanted} pieces; lower it, or ask for a larger size."
+        )
+        raise RecipeError(msg)
     new = order_new(base.pieces, merges, characters)
-    chosen = prune_pieces(base.pieces, new, texts, keep=wanted)
+    chosen = prune_pieces(base.pieces, new, texts, keep=wanted, guaranteed=guaranteed)
     if len(chosen) < wanted:
         most = (len(base.pieces) + len(chosen)) // 64 * 64
         msg = f"tokenizer.size = {size}: the sample gives only {len(chosen)} new pieces; add text or ask for {most}."

@@ -17,7 +17,7 @@ vocabulary trimming in unigram models (Kudo, Subword regularization, ACL 2018), 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -94,9 +94,18 @@ class Pruning:
         first: id of the first new piece; only pieces from here on can go.
         tables: of the pieces.
         counts: of each piece in the encoded sample.
+        guaranteed: characters that stay whatever their gain.
     """
 
-    def __init__(self, pieces: Sequence[Piece], first: int, tables: Tables, counts: NDArray[np.int64]) -> None:
+    def __init__(
+        self,
+        pieces: Sequence[Piece],
+        first: int,
+        tables: Tables,
+        counts: NDArray[np.int64],
+        *,
+        guaranteed: Set[str] = frozenset(),
+    ) -> None:
         self._pieces, self._tables = pieces, tables
         self._counts = counts.copy()
         self.alive = np.ones(len(tables.ranks), np.bool_)
@@ -109,7 +118,11 @@ class Pruning:
         for piece in range(first, len(pieces)):
             if not self._link(piece):
                 self._drop(piece)
-        self._heap = [(self._gain(piece), piece) for piece in self._users if self.alive[piece]]
+        self._heap = [
+            (self._gain(piece), piece)
+            for piece in self._users
+            if self.alive[piece] and pieces[piece].text not in guaranteed
+        ]
         heapq.heapify(self._heap)
 
     def _fall_apart(self, piece: int, *, without: int) -> tuple[list[int], set[int]]:
@@ -196,7 +209,13 @@ class Pruning:
 
 
 def prune_pieces(
-    base: Sequence[Piece], new: Sequence[Piece], texts: pa.Array, *, keep: int, rounds: int = 6
+    base: Sequence[Piece],
+    new: Sequence[Piece],
+    texts: pa.Array,
+    *,
+    keep: int,
+    guaranteed: Set[str] = frozenset(),
+    rounds: int = 6,
 ) -> list[Piece]:
     """Choose `keep` of the new pieces, those without which the sample would need most more tokens.
 
@@ -205,6 +224,7 @@ def prune_pieces(
         new: candidates with their scores: characters and merges.
         texts: the sample.
         keep: how many to choose.
+        guaranteed: at most `keep` characters that are chosen whatever their gain.
         rounds: how often the sample is encoded; the excess goes in as many parts.
 
     Returns:
@@ -213,7 +233,7 @@ def prune_pieces(
     for left in range(rounds, 0, -1):
         pieces = [*base, *new]
         tables = build_tables(pieces, dummy_prefix=True)
-        pruning = Pruning(pieces, len(base), tables, count_pieces(texts, tables))
+        pruning = Pruning(pieces, len(base), tables, count_pieces(texts, tables), guaranteed=guaranteed)
         built = int(pruning.alive[len(base) : len(pieces)].sum())
         excess = built - keep
         if excess > 0:
