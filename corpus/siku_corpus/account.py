@@ -25,6 +25,16 @@ class Change(msgspec.Struct, frozen=True):
     note: str = ""
 
 
+class Drop(msgspec.Struct, frozen=True):
+    """A document that a filter would not have."""
+
+    id: str
+    text: str
+    """Its beginning."""
+    note: str
+    """The number that decided, against which threshold."""
+
+
 class Account(msgspec.Struct, kw_only=True):
     """The books of one source, or of a part of it."""
 
@@ -35,8 +45,8 @@ class Account(msgspec.Struct, kw_only=True):
     rule_examples: dict[str, Change] = {}
     would_drop: dict[str, int] = {}
     """By reason; equal to the dropped ones unless the recipe says `report_only`."""
-    drop_examples: dict[str, Change] = {}
-    """By reason: the text, cut, and the numbers that decided."""
+    drops: dict[str, list[Drop]] = {}
+    """By reason: the first of them."""
     changes: list[Change] = []
     """Whole documents before and after normalization."""
     lengths: list[int] = msgspec.field(default_factory=lambda: [0] * (len(LENGTH_EDGES) - 1))
@@ -50,7 +60,10 @@ class Account(msgspec.Struct, kw_only=True):
             rules=_sum(self.rules, other.rules),
             rule_examples=other.rule_examples | self.rule_examples,
             would_drop=_sum(self.would_drop, other.would_drop),
-            drop_examples=other.drop_examples | self.drop_examples,
+            drops={
+                reason: (self.drops.get(reason, []) + other.drops.get(reason, []))[:EXAMPLES_KEPT]
+                for reason in sorted(self.drops | other.drops)
+            },
             changes=(self.changes + other.changes)[:EXAMPLES_KEPT],
             lengths=[a + b for a, b in zip(self.lengths, other.lengths, strict=True)],
             languages=_sum(self.languages, other.languages),

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from siku_corpus.measure import Measures
-from siku_corpus.script import is_traditional
+from siku_corpus.script import find_traditional
 from siku_manifests.sections import Profile
 
 _BY_PROFILE: dict[Profile, str] = {"classical": "lzh", "poetry": "lzh", "english": "en", "bitext": "mul"}
@@ -30,19 +32,15 @@ def find_languages(texts: Sequence[str], measures: Measures, profile: Profile) -
     declared = _BY_PROFILE.get(profile)
     if declared:
         return [declared] * len(texts)
-    return [
-        _language(text, kana, hangul, han, latin)
-        for text, kana, hangul, han, latin in zip(
-            texts, measures.kana_share, measures.hangul_share, measures.han_share, measures.latin_share, strict=True
-        )
-    ]
-
-
-def _language(text: str, kana: float, hangul: float, han: float, latin: float) -> str:
-    if kana > _KANA_SHARE:
-        return "ja"
-    if hangul > _HANGUL_SHARE:
-        return "ko"
-    if han > _HAN_SHARE:
-        return "zh-Hant" if is_traditional(text) else "zh"
-    return "en" if latin > _LATIN_SHARE else "und"
+    found = np.select(
+        [
+            measures.kana_share > _KANA_SHARE,
+            measures.hangul_share > _HANGUL_SHARE,
+            (measures.han_share > _HAN_SHARE) & find_traditional(texts),
+            measures.han_share > _HAN_SHARE,
+            measures.latin_share > _LATIN_SHARE,
+        ],
+        ["ja", "ko", "zh-Hant", "zh", "en"],
+        default="und",
+    )
+    return [str(tag) for tag in found]

@@ -10,10 +10,13 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
+from functools import cache
 from itertools import accumulate
 from typing import NamedTuple
 
-from siku_corpus.normalize import SEPARATOR
+import numpy as np
+
+from siku_corpus.survey import SEPARATOR, Survey
 
 
 def _utf8_read_as_gbk() -> str:
@@ -74,14 +77,21 @@ def mend(texts: Sequence[str]) -> Mended:
     return Mended(result, repaired, example, hopeless)
 
 
+@cache
+def _survey() -> Survey:
+    letters = map(chr, range(0xB0, 0xF8))
+    return Survey({"wrong": {*"锟拷烫屯\ufffd锛銆鈥鐨", *_RARE.pattern[1:-1], *letters}})
+
+
 def _suspects(texts: Sequence[str]) -> list[int]:
-    """Positions of the texts that look damaged, found in their join."""
-    joined = SEPARATOR.join(texts)
+    """Positions of the texts that look damaged, found in the join of those that have a character of a pattern."""
+    rows = np.flatnonzero(_survey().find(texts)["wrong"]).tolist()
+    joined = SEPARATOR.join(texts[row] for row in rows)
     places = [found.start() for pattern in _PATTERNS.values() for found in pattern.finditer(joined)]
     if not places:
         return []
-    ends = list(accumulate(len(text) + 1 for text in texts))
-    return sorted({bisect_right(ends, place) for place in places})
+    ends = list(accumulate(len(texts[row]) + 1 for row in rows))
+    return sorted({rows[bisect_right(ends, place)] for place in places})
 
 
 def _is_hopeless(text: str) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from siku_corpus.account import EXAMPLES_KEPT, Account, Change, length_histogram
+from siku_corpus.account import EXAMPLES_KEPT, Account, Change, Drop, length_histogram
 from siku_corpus.filters import EMPTY, Objection, Verdicts, judge
 from siku_corpus.language import find_languages
 from siku_corpus.mojibake import mend
@@ -73,7 +73,7 @@ class Processor:
 
         bad = batch.bad + hopeless
         self.account += self._books(batch, verdicts, keep, drop, bad)
-        self.account += self._examples(raw, normalized.texts, counts, examples, drop)
+        self.account += self._examples(ids, raw, normalized.texts, (counts, examples), drop)
         return Processed(
             self._kept_rows(batch.documents, normalized.texts, verdicts, keep),
             self._dropped_rows(ids, normalized.texts, drop, batch.refused),
@@ -173,12 +173,17 @@ class Processor:
 
     def _examples(
         self,
+        ids: Sequence[str],
         raw: Sequence[str],
         texts: Sequence[str],
-        counts: dict[str, int],
-        examples: Mapping[str, tuple[str, str]],
+        mended: tuple[dict[str, int], Mapping[str, tuple[str, str]]],
         drop: Mapping[int, Objection],
     ) -> Account:
+        counts, examples = mended
+        drops: dict[str, list[Drop]] = {}
+        for row, objection in drop.items():
+            note = f"{objection.value:g} against {objection.threshold:g}"
+            drops.setdefault(objection.reason, []).append(Drop(ids[row], texts[row][:_EXAMPLE_CHARACTERS], note))
         wanted = EXAMPLES_KEPT - len(self.account.changes) if self._behaviour.profile in SHOWN_PROFILES else 0
         different = (row for row, pair in enumerate(zip(raw, texts, strict=True)) if pair[0] != pair[1])
         changed = (row for row in different if raw[row].strip() != texts[row]) if wanted and counts else ()
@@ -186,13 +191,7 @@ class Processor:
             rules=counts,
             rule_examples={name: Change(*pair) for name, pair in examples.items() if any(pair)},
             changes=[_change(raw[row], texts[row]) for row in islice(changed, wanted)],
-            drop_examples={
-                objection.reason: Change(
-                    texts[row][:_EXAMPLE_CHARACTERS], "", f"{objection.value:g} against {objection.threshold:g}"
-                )
-                for row, objection in reversed(list(drop.items()))
-                if objection.reason not in self.account.drop_examples
-            },
+            drops=drops,
         )
 
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from siku_corpus.account import LENGTH_EDGES, Account
 from siku_corpus.filters import FILTERS, REASONS
-from siku_corpus.normalize import RULES
 from siku_corpus.process import SHOWN_PROFILES
+from siku_corpus.rules import RULES
 from siku_manifests.addresses import is_fetched
 from siku_manifests.equation import total
-from siku_manifests.findings import Cell, Examples, Figures, Finding, Funnel, Histogram, Pair, SideBySide, Table
+from siku_manifests.findings import Cell, Figures, Finding, Funnel, Histogram, Pair, SideBySide, Table
 from siku_manifests.recipe import Recipe
 
 REFUSED = {
@@ -34,6 +34,8 @@ REFUSED = {
 _LINE_REASONS = {"short_lines", "unfinished_lines", "duplicate_lines", "duplicate_line_characters", "symbols"}
 _REPETITION_REASONS = {filter_.reason for filter_ in FILTERS if "gram" in filter_.reason}
 _EXAMPLES_SHOWN = 8
+_EXAMPLE_CHARACTERS = 120
+_QUOTED_CHARACTERS = 40
 
 
 def tell(recipe: Recipe, accounts: Mapping[str, Account]) -> list[Finding]:
@@ -56,9 +58,8 @@ def tell(recipe: Recipe, accounts: Mapping[str, Account]) -> list[Finding]:
                 pairs=[Pair(change.before, change.after, change.note) for change in changes[:_EXAMPLES_SHOWN]],
             )
         )
-    shown = _dropped_examples(recipe, accounts)
-    if shown:
-        blocks.append(Examples(section="corpus", title="Dropped", items=shown))
+    if any(account.drops for account in accounts.values()):
+        blocks.append(_dropped_texts(recipe, accounts))
     return [*blocks, _lengths(accounts), _licences(recipe, accounts)]
 
 
@@ -128,20 +129,29 @@ def _rules(whole: Account) -> Table:
         title="What normalization changed",
         columns=["rule", "places", "before", "after"],
         rows=rows,
-        note="Rules in the order in which they run. `mojibake`, `compose` and `script` count documents.",
+        note="In the order in which they run. `mojibake`, `compose`, `trim`, `script` and `pasted_twice` count"
+        " documents; of personal data only the first characters are shown.",
     )
 
 
-def _dropped_examples(recipe: Recipe, accounts: Mapping[str, Account]) -> list[tuple[str, str, str]]:
-    items = []
+def _dropped_texts(recipe: Recipe, accounts: Mapping[str, Account]) -> Table:
+    """The first that each filter dropped; of texts that may be protected no more than a quotation."""
+    rows: list[list[Cell]] = []
     for source, account in accounts.items():
-        if recipe.source_named(source).profile in SHOWN_PROFILES:
-            items += [
-                (f"{source}: {reason}", change.before, f"{REASONS.get(reason, '')} ({change.note})")
-                for reason, change in sorted(account.drop_examples.items())
-                if change.before
-            ]
-    return items[:_EXAMPLES_SHOWN]
+        shown = _EXAMPLE_CHARACTERS if recipe.source_named(source).profile in SHOWN_PROFILES else _QUOTED_CHARACTERS
+        rows += [
+            [reason, drop.id, drop.note, _one_line(drop.text[:shown])]
+            for reason, drops in account.drops.items()
+            for drop in drops
+            if drop.text
+        ]
+    return Table(
+        section="corpus",
+        title="Texts that were dropped",
+        columns=["reason", "id", "value and threshold", "begins"],
+        rows=rows,
+        note="The first three of each source and reason; `siku explain RECIPE ID` says more of any of them.",
+    )
 
 
 def _lengths(accounts: Mapping[str, Account]) -> Histogram:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+import pytest
 import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -42,9 +43,15 @@ def repeated(tokens: Sequence[str], n: int) -> int:
     return total
 
 
+def is_blob(run: str) -> bool:
+    link = "://" in run or run.lower().startswith("www.")
+    return len(run) >= 40 and bool(regex.fullmatch(r"[A-Za-z0-9+/=_%\\-]*[0-9][A-Za-z0-9+/=_%\\-]*", run)) and not link
+
+
 def slow(text: str, words: bool) -> dict[str, float]:
     visible = [character for character in text if character not in SPACES]
     tokens = [word for word in regex.split(f"[{SPACES}]+", text) if word] if words else visible
+    runs = [run for run in regex.findall("[!-~]+", text) if len(run) >= 8]
     lines = [line.strip(SPACES) for line in text.split("\n") if line.strip(SPACES)]
     seen = Counter[str]()
     again = []
@@ -58,6 +65,13 @@ def slow(text: str, words: bool) -> dict[str, float]:
         "han": len(regex.findall(r"[\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]", text)),
         "kana_share": len(regex.findall(r"[\u3041-\u30fa\u30fc-\u30ff]", text)) / shown,
         "hangul_share": len(regex.findall(r"[\uac00-\ud7a3\u1100-\u11ff]", text)) / shown,
+        "letters_share": len(regex.findall(r"[A-Za-zÀ-ɏ\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff𠀀-𲎯]", text))
+        / shown,
+        "digits": len(regex.findall("[0-9]", text)) / shown,
+        "punctuation": len(regex.findall("[，。！？；：、…～,.!?;:~\n]", text)) / shown,
+        "symbols": len(regex.findall("[#|｜•»›\u25a0-\u27bf\U0001f300-\U0001faff]", text)) / shown,
+        "links": sum(len(run) for run in runs if "://" in run or run.lower().startswith("www.")) / shown,
+        "blobs": sum(len(run) for run in runs if is_blob(run)) / shown,
         "mean_line": len(text) / count,
         "lines_ended": sum(line[-1] in ENDS for line in lines) / count,
         "duplicate_lines": len(again) / count,
@@ -70,8 +84,12 @@ def slow(text: str, words: bool) -> dict[str, float]:
     }
 
 
+pieces = st.sampled_from(["http://a.cn/b", "www.a.cn", "a1" * 20, "a1" * 19 + "b", "x" * 45, "+/=_-%\\1" * 6])
 texts = st.lists(
-    st.text(st.one_of(st.sampled_from("ab哈。\n 　"), st.characters(exclude_categories=["Cs"])), max_size=40),
+    st.lists(pieces, max_size=2).map(" ".join)
+    | st.text(
+        st.one_of(st.sampled_from("ab哈。\n 　#1|:/w.😀"), st.characters(exclude_categories=["Cs"])), max_size=40
+    ),
     max_size=6,
 )
 
@@ -99,3 +117,21 @@ def test_a_long_document_of_one_line_is_measured() -> None:
     assert found.characters.tolist() == [200_000, 0, 1]
     assert found.duplicate_10_grams[0] > 0.99
     assert found.top_2_gram[2] == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "in_tags"),
+    [
+        ("<p>一</p>", 7),
+        ('<img src="a" alt="图">一<br/>', 21 + 5),
+        ("a<b，c>d 1<2 <3 好<", 0),
+        ("10<Z<135 text:<El País援引>", 0),
+        ("一<a href='/x", 11),
+        ("<h1\nid=a>题</h1>", 9 + 5),
+        ("<" + "a" * 300 + ">", 0),
+        ("<!DOCTYPE html>", 15),
+    ],
+)
+def test_tags_are_those_of_html(text: str, in_tags: int) -> None:
+    visible = len(regex.sub(r"\s", "", text))
+    np.testing.assert_allclose(measure(pa.array([text])).tags[0] * visible, in_tags)

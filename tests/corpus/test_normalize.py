@@ -9,9 +9,13 @@ import regex
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from siku_corpus.normalize import RULES, SEPARATOR, normalize
+from siku_corpus.normalize import normalize
+from siku_corpus.private import PRIVATE
 from siku_corpus.private_use import PRIVATE_USE
 from siku_corpus.profiles import RULES as PROFILE_RULES
+from siku_corpus.rules import RULES
+from siku_corpus.script import find_traditional
+from siku_corpus.survey import SEPARATOR
 
 HAN = regex.compile(r"\p{Han}")
 
@@ -42,6 +46,12 @@ def apply(text: str, *rules: str) -> str:
 )
 def test_a_rule_at_its_boundary(rule: str, before: str, after: str) -> None:
     assert apply(before, rule) == after
+
+
+def test_every_rule_has_a_case_at_its_boundary() -> None:
+    marks = [mark for mark in test_a_rule_at_its_boundary.pytestmark if mark.name == "parametrize"]  # type: ignore[attr-defined]
+    elsewhere = {*PRIVATE, "boilerplate", "pasted_twice"}
+    assert {rule for rule, *_ in marks[0].args[1]} | elsewhere == set(RULES)
 
 
 @pytest.mark.parametrize(
@@ -149,4 +159,5 @@ def test_what_differs_in_one_letter_was_not_pasted() -> None:
     assert normalize([text], ["pasted_twice"]).texts == [text]
     assert normalize(["题" + body[:49] * 2], ["pasted_twice"]).counts == {}
     assert normalize(["题" + body[:50] * 2, body], ["pasted_twice"]).counts == {"pasted_twice": 1}
-    assert normalize(["题" + body + body + " "], PROFILE_RULES["modern"]).texts == ["题" + body]
+    simplified = "".join(chr(code) for code in range(0x5929, 0x5A00) if not find_traditional([chr(code)])[0])
+    assert normalize(["题" + simplified * 2 + " "], PROFILE_RULES["modern"]).texts == ["题" + simplified]

@@ -8,11 +8,10 @@ from pathlib import Path
 import opencc
 import pytest
 
-from siku_corpus.script import KEPT_IN_PHRASES, is_traditional, to_simplified
+from siku_corpus.script import KEPT_IN_PHRASES, find_traditional, to_simplified
 
 DICTIONARIES = Path(opencc.__file__).parent / "clib" / "share" / "opencc"
 TOOL = Path(opencc.__file__).parent / "clib" / "bin" / "opencc_dict"
-SEPARATOR = "\x1e"
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +32,7 @@ def phrases(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 def test_traditional_text_is_converted_as_opencc_does(phrases: list[str]) -> None:
     converter = opencc.OpenCC("t2s")
     texts = [f"這個{phrase}。" for phrase in phrases]
-    found, count = to_simplified(texts, SEPARATOR)
+    found, count = to_simplified(texts)
     assert found == [converter.convert(text) for text in texts]
     assert count == len(texts)
 
@@ -45,8 +44,8 @@ def test_the_kept_characters_are_those_of_the_installed_dictionaries(phrases: li
 
 
 def test_converting_again_changes_nothing(phrases: list[str]) -> None:
-    once, _ = to_simplified([f"這個{phrase}" for phrase in phrases], SEPARATOR)
-    assert to_simplified(once, SEPARATOR) == (once, 0)
+    once, _ = to_simplified([f"這個{phrase}" for phrase in phrases])
+    assert to_simplified(once) == (once, 0)
 
 
 @pytest.mark.parametrize(
@@ -62,16 +61,16 @@ def test_converting_again_changes_nothing(phrases: list[str]) -> None:
     ],
 )
 def test_simplified_text_is_left_alone(text: str) -> None:
-    assert to_simplified([text], SEPARATOR) == ([text], 0)
+    assert to_simplified([text]) == ([text], 0)
 
 
 def test_only_the_traditional_documents_of_a_batch_change() -> None:
     batch = ["乾县", "乾縣與乾隆", "后来", "𠵾"]
-    found, count = to_simplified(batch, SEPARATOR)
+    found, count = to_simplified(batch)
     assert found[:3] == ["乾县", "乾县与乾隆", "后来"]
-    assert count == 1 + is_traditional("𠵾")
+    assert count == 1 + int(find_traditional(["𠵾"])[0])
 
 
 @pytest.mark.parametrize(("text", "answer"), [("這是繁體", True), ("这是简体", False), ("一二三", False), ("", False)])
 def test_which_script(text: str, answer: bool) -> None:
-    assert is_traditional(text) is answer
+    assert find_traditional([text]).tolist() == [answer]
