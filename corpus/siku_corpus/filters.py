@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from siku_corpus.measure import Measures, measure
-from siku_corpus.profiles import MIN_GRAM_CHARACTERS, Behaviour
+from siku_corpus.profiles import Behaviour
 
 
 class Filter(NamedTuple):
@@ -23,6 +23,8 @@ class Filter(NamedTuple):
     reason: str
     says: str
     """What is wrong with a document that it drops, for the report."""
+    from_characters: int = 0
+    """Shorter documents are not asked."""
 
     @property
     def measure(self) -> str:
@@ -36,26 +38,38 @@ class Filter(NamedTuple):
 
 
 EMPTY = "empty"
+_SOME_CHARACTERS = 50
+"""In fewer a repeated n-gram is a figure of speech, and one address or number is half of the text."""
+_MANY_CHARACTERS = 200
+"""Fewer may do without marks: people who write three sentences put spaces between them."""
 
 FILTERS: tuple[Filter, ...] = (
     Filter("min_characters", "too_short", "too few characters"),
     Filter("min_han", "no_han", "too few Han characters"),
     Filter("max_kana_share", "japanese", "kana: the text is Japanese"),
     Filter("max_hangul_share", "korean", "hangul: the text is Korean"),
+    Filter("max_tags", "markup", "HTML tags take much of the text"),
+    Filter("max_links", "links", "addresses take much of the text", _SOME_CHARACTERS),
+    Filter("max_blobs", "blobs", "base64, hexadecimal or other code for machines"),
+    Filter("max_digits", "numbers", "digits take most of the text: a table", _SOME_CHARACTERS),
+    Filter("max_symbols", "symbols", "too many #, bars, bullets, dingbats and emoji"),
+    Filter("min_letters_share", "few_letters", "too small a share of Han characters and Latin letters"),
     Filter("min_han_share", "few_han", "too small a share of Han characters"),
     Filter("min_latin_share", "few_latin", "too small a share of Latin letters"),
     Filter("min_mean_line", "short_lines", "lines are short on average: a menu or a list"),
-    Filter("min_lines_ended", "unfinished_lines", "few lines end as sentences do"),
-    Filter("max_symbols", "symbols", "too many #, bullets and dingbats"),
     Filter("max_duplicate_lines", "duplicate_lines", "lines come again"),
     Filter("max_duplicate_line_characters", "duplicate_line_characters", "long lines come again"),
-    Filter("max_top_2_gram", "top_2_gram", "one pair of characters or words fills the text"),
-    Filter("max_top_3_gram", "top_3_gram", "one run of three fills the text"),
-    Filter("max_top_4_gram", "top_4_gram", "one run of four fills the text"),
-    Filter("max_duplicate_5_grams", "duplicate_5_grams", "runs of five come again"),
-    Filter("max_duplicate_10_grams", "duplicate_10_grams", "runs of ten come again"),
+    Filter("max_top_2_gram", "top_2_gram", "one pair of characters or words fills the text", _SOME_CHARACTERS),
+    Filter("max_top_3_gram", "top_3_gram", "one run of three fills the text", _SOME_CHARACTERS),
+    Filter("max_top_4_gram", "top_4_gram", "one run of four fills the text", _SOME_CHARACTERS),
+    Filter("max_duplicate_5_grams", "duplicate_5_grams", "runs of five come again", _SOME_CHARACTERS),
+    Filter("max_duplicate_10_grams", "duplicate_10_grams", "runs of ten come again", _SOME_CHARACTERS),
+    Filter("min_lines_ended", "unfinished_lines", "few lines end as sentences do"),
+    Filter(
+        "min_punctuation", "no_punctuation", "hardly a mark between the words: a menu or keywords", _MANY_CHARACTERS
+    ),
 )
-"""In the order in which they are asked: what a text is, then its lines, then its repetitions."""
+"""In the order in which they are asked: what a text is, its lines, its repetitions, and last what says least."""
 
 REASONS: dict[str, str] = {
     EMPTY: "nothing is left after normalization",
@@ -102,6 +116,4 @@ def judge(texts: pa.StringArray, behaviour: Behaviour) -> Verdicts:
 def _objects(filter_: Filter, threshold: float, measures: Measures) -> NDArray[np.bool_]:
     values: NDArray[np.float64] = getattr(measures, filter_.measure)
     wrong: NDArray[np.bool_] = values < threshold if filter_.is_minimum else values > threshold
-    if filter_.measure.endswith(("_gram", "_grams")):
-        wrong &= measures.characters >= MIN_GRAM_CHARACTERS
-    return wrong
+    return wrong & (measures.characters >= filter_.from_characters)

@@ -313,5 +313,5 @@ def test_real_extracted_articles(shared_data: Path) -> None:
     file = shared_data / "wiki_zh_extracted" / "AA" / "wiki_00"
     items = list(read_extracted(file, 0, file.stat().st_size))
     texts = [item.text for item in items if isinstance(item, Document)]
-    assert len(texts) == len(items) == 222
+    assert (len(texts), len(items)) == (215, 222)  # seven pages whose list of meanings the extractor dropped
     assert not any("<br" in text or "（）" in text or "（，" in text for text in texts)

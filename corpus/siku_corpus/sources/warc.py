@@ -22,6 +22,8 @@ from siku_corpus.sources.html import page_text
 MAX_RECORD_BYTES = 32 << 20
 _SHOWN_BYTES = 64 << 10
 _MAX_HEAD_BYTES = 64 << 10
+_WEB = ("http:", "https:")
+"""Crawlers store resources about themselves, too: wget its arguments and its log, under `metadata:`."""
 _CHARSET = re.compile(rb"""charset\s*=\s*["']?([A-Za-z0-9_-]+)""", re.I)
 
 
@@ -96,7 +98,7 @@ def _item(record: _Record) -> Item:
             return Document(locator, record.data.decode(), meta)
         except UnicodeDecodeError as error:
             return Bad("encoding", f"not UTF-8: {error.reason}", record.data, offset=record.offset)
-    if kind not in ("response", "resource"):
+    if kind not in ("response", "resource") or (kind == "resource" and not meta.get("url", "").startswith(_WEB)):
         return Refused(locator, "", "about_the_crawl", {"type": kind} | meta)
     return _page(record, locator, meta)
 

@@ -95,6 +95,8 @@ class _Extract(msgspec.Struct):
 
 
 _DOC = re.compile(r'<doc\s+id="([^"]*)"(?:\s+revid="[^"]*")?\s+url="([^"]*)"\s+title="(.*)"[^">]*>\s*')
+_LOST_LIST = re.compile(r"[^\n]{1,60}[:：]")
+"""An extractor drops lists; of a page that tells titles apart it leaves 石林可以指：."""
 _EMPTIED = re.compile(r"（[\s，、；：,;:]*[）)]|(?<![A-Za-z0-9_])\([\s，、；：,;:]*[）)]")
 _REPEATED = re.compile(r"([，、；])[，、；]+")
 _HOLLOW_BEGINNING = re.compile(r"([（(])\s*[，、；,;][\s，、；：,;:]*")
@@ -182,6 +184,8 @@ def _extract(extract: _Extract, data: bytes, offset: int) -> Item:
         return Bad("markup", f"page {extract.id}, {title}: {error}", data, offset=offset)
     if not text:
         return Refused(locator, "", "empty", {"title": title})
+    if _LOST_LIST.fullmatch(text):
+        return Refused(locator, text, "disambiguation", {"title": title})
     meta = {"title": title, "url": extract.url}
     return Document(locator, text, {key: value for key, value in meta.items() if value})
 
