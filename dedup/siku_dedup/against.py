@@ -1,6 +1,6 @@
 """New documents against an index: which of them an earlier corpus holds already.
 
-Bands of both are in ascending order, so one pass over two lists finds equal keys. A signature gate and the exact
+Bands of the index are in ascending order, so new keys are looked up without a table. A signature gate and the exact
 similarity decide as inside a corpus. A document that was found is not looked for again in later bands. In a band,
 a document is compared with at most `MOST` documents of a generation, so that boiler-plate costs no more than that.
 
@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from siku_dedup.clusters import GATE, VERIFY_POINTS
+from siku_dedup.groups import HALF, partition
 from siku_dedup.index import Generation, Index
 from siku_dedup.jaccard import jaccard
 from siku_dedup.parts import SignedParts
@@ -21,6 +22,7 @@ from siku_dedup.points import Points, row_cuts
 from siku_manifests.kernels import kernel
 
 MOST = 64
+_PARTITION = 64
 
 
 class Matches(NamedTuple):
@@ -84,7 +86,7 @@ def known_table(index: Index, signed: SignedParts, rows: NDArray[np.int64], matc
     return pa.table(
         {
             "row": pa.array(rows[found], pa.int64()),
-            "id": pa.array(signed.ids(rows[found]), pa.string()),
+            "id": signed.id_column(rows[found]),
             "known_as": pa.array(ids, pa.string()),
             "similarity": pa.array(matches.similarity[found], pa.float64()),
         }
@@ -96,17 +98,22 @@ def equal_in_sorted(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Pairs (new document, old document) of equal keys, at most `MOST` for each new one.
 
+    New documents are partitioned by the top bits of their keys, so that the old ones among which one partition is
+    looked for stay in the cache; sorting the new ones would take as long as all the rest.
+
     Args:
         keys: shape (D,), ascending.
         rows: shape (D,), the document of each key.
         new: shape (N,), in any order.
     """
-    order = np.argsort(new)
+    bits = int(len(new) // _PARTITION).bit_length()
+    packed = np.empty(len(new), np.uint64)
+    bounds = partition(new, bits, packed)
     begins, counts = np.empty(len(new), np.int64), np.empty(len(new), np.int64)
-    join(keys, new[order], begins, counts)
+    join(keys, new, (bounds, packed), begins, counts)
     counts = np.minimum(counts, MOST)
     places = np.repeat(begins - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
-    return np.repeat(order, counts), rows[places].astype(np.int64)
+    return np.repeat(np.arange(len(new)), counts), rows[places].astype(np.int64)
 
 
 def _match_equal(generation: Generation, hashes: NDArray[np.uint64], found: Matches, base: int) -> None:
@@ -154,31 +161,43 @@ def similarities(
 
 @kernel
 def join(  # pragma: no cover
-    keys: NDArray[np.uint64], new: NDArray[np.uint64], begins: NDArray[np.int64], counts: NDArray[np.int64]
+    keys: NDArray[np.uint64],
+    new: NDArray[np.uint64],
+    partitions: tuple[NDArray[np.int64], NDArray[np.uint64]],
+    begins: NDArray[np.int64],
+    counts: NDArray[np.int64],
 ) -> None:
-    """Where each of N ascending new keys stands among D ascending keys, and how often.
-
-    The next place is looked for in steps that double, so few new keys cost N·log(D / N) and many one pass.
-    """
-    at = 0
-    for i in range(len(new)):
-        key = new[i]
-        if i > 0 and new[i - 1] == key:
-            begins[i], counts[i] = begins[i - 1], counts[i - 1]
+    """Where each of N new keys, given in partitions, stands among D ascending keys, and how often; out, shape (N,)."""
+    bounds, packed = partitions
+    high = 0
+    for p in range(len(bounds) - 1):
+        part = packed[bounds[p] : bounds[p + 1]]
+        if len(part) == 0:
             continue
-        step = 1
-        while at + step < len(keys) and keys[at + step] < key:
-            step *= 2
-        low, high = at + step // 2, min(at + step, len(keys))
-        if at < len(keys) and keys[at] >= key:
-            low, high = at, at
-        while low < high:
-            middle = (low + high) // 2
-            if keys[middle] < key:
-                low = middle + 1
-            else:
-                high = middle
-        at = low
-        while low < len(keys) and keys[low] == key:
-            low += 1
-        begins[i], counts[i] = at, low - at
+        largest = new[part[0] & HALF]
+        smallest = largest
+        for word in part:
+            largest, smallest = max(largest, new[word & HALF]), min(smallest, new[word & HALF])
+        low = _first_at_least(keys, high, len(keys), smallest)
+        high = _first_at_least(keys, low, len(keys), largest)
+        for word in part:
+            row = word & HALF
+            key = new[row]
+            at = _first_at_least(keys, low, high, key)
+            begins[row] = at
+            end = at
+            while end < len(keys) and keys[end] == key:
+                end += 1
+            counts[row] = end - at
+
+
+@kernel
+def _first_at_least(keys: NDArray[np.uint64], low: int, high: int, key: np.uint64) -> int:  # pragma: no cover
+    """The first place from `low` on whose key is not smaller; `high` if there is none before."""
+    while low < high:
+        middle = (low + high) // 2
+        if keys[middle] < key:
+            low = middle + 1
+        else:
+            high = middle
+    return low

@@ -13,7 +13,8 @@ from siku_manifests.kernels import kernel
 _PARTITION = 65_536
 _FILTER_BITS = 16
 """Of the filter for a document, at least: one in twenty that are alone passes it."""
-_HALF = np.uint64(0xFFFFFFFF)
+HALF = np.uint64(0xFFFFFFFF)
+"""The row in a packed word."""
 _EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)  # no place in a partition is that large
 
 
@@ -103,7 +104,7 @@ def group_partitions(  # pragma: no cover
             if last[i] > i:
                 at = i
                 while at >= 0:
-                    members[out] = part[at] & _HALF
+                    members[out] = part[at] & HALF
                     out += 1
                     at = following[at]
                 ends[groups] = out
@@ -161,10 +162,10 @@ def _chain(  # pragma: no cover
         found = table[slot]
         following[i] = -1
         if found == _EMPTY:
-            table[slot] = (word & ~_HALF) | np.uint64(i)
+            table[slot] = (word & ~HALF) | np.uint64(i)
             last[i] = i
         else:
-            head = found & _HALF
+            head = found & HALF
             following[last[head]] = i
             last[head] = i
             last[i] = -1
@@ -180,7 +181,7 @@ def _slot(  # pragma: no cover
     slot = ((word >> np.uint64(32)) ^ (word >> np.uint64(47))) & mask
     found = table[slot]
     while found != _EMPTY and (
-        (found ^ word) >> np.uint64(32) != 0 or keys[part[found & _HALF] & _HALF] != keys[word & _HALF]
+        (found ^ word) >> np.uint64(32) != 0 or keys[part[found & HALF] & HALF] != keys[word & HALF]
     ):
         slot = (slot + np.uint64(1)) & mask
         found = table[slot]
