@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from siku_manifests.addresses import HUB_PREFIX, is_fetched, is_package
+from siku_manifests.addresses import HUB_PREFIX, is_fetched, is_package, parse_repository
 from siku_manifests.cache import known
 from siku_manifests.errors import InputError
 from siku_manifests.packages import is_cached
@@ -31,28 +31,42 @@ def absent_sources(recipe: Recipe) -> list[Absent]:
         if not is_fetched(source.where):
             if not Path(source.where).exists():
                 absent.append(Absent(source.name, _missing(source), by_hand=True))
-        elif not (is_cached(source.sha256) if is_package(source.where) else known(source)):
-            chosen = f"{', '.join(source.path)} of " if source.where.startswith(HUB_PREFIX) else ""
-            absent.append(Absent(source.name, f"{chosen}{source.where}", by_hand=False))
+            continue
+        try:
+            there = is_cached(source.sha256) if is_package(source.where) else known(source)
+        except InputError as error:  # what the cache has is not what the recipe says
+            absent.append(Absent(source.name, str(error), by_hand=True))
+            continue
+        if not there:
+            absent.append(Absent(source.name, _origin(source), by_hand=False))
     return absent
 
 
 def absence(recipe: Recipe, absent: Sequence[Absent]) -> str:
     """What to say of sources that are not here, each on a line where they are several."""
     if len(absent) == 1 and absent[0].by_hand:
-        return f"source {absent[0].source}: {absent[0].how}"
+        return f"source {absent[0].source}: {absent[0].how} {_place(absent[0].source)}"
     lines = [f"{len(absent)} of {len(recipe.source)} sources of recipe {recipe.name} are not here yet:"]
     lines += [f"  {one.source}: {one.how}" for one in absent]
+    if any(one.by_hand for one in absent):
+        lines.append(_place("NAME"))
     if not all(one.by_hand for one in absent):
-        lines.append(f"Those with an address are fetched by: siku fetch {recipe.name}")
+        lines.append(f"What has an address is fetched by: siku fetch {recipe.name}")
     return "\n".join(lines)
 
 
+def _place(name: str) -> str:
+    return f"Put it there, or say where it is with --set source.{name}.where=PLACE."
+
+
+def _origin(source: Source) -> str:
+    if not source.where.startswith(HUB_PREFIX):
+        return source.where
+    return f"{', '.join(source.path)} of {parse_repository(source.where).shown}"
+
+
 def _missing(source: Source) -> str:
-    place = f"put it there, or say where it is with --set source.{source.name}.where=PLACE."
-    if not source.obtain:
-        return f"{source.where} does not exist; {place}"
-    return f"{source.where} does not exist. {source.obtain.strip()} Then {place}"
+    return f"{source.where} does not exist. {source.obtain.strip()}".rstrip()
 
 
 def require_own(recipe: Recipe) -> None:

@@ -56,6 +56,11 @@ class Repository(NamedTuple):
         """Whether the revision is a commit, which names the bytes of every file."""
         return _COMMIT.fullmatch(self.revision) is not None
 
+    @property
+    def shown(self) -> str:
+        """For people, with as much of a commit as anybody reads."""
+        return str(self.at(self.revision[:8])) if self.is_pinned else str(self)
+
     def at(self, commit: str) -> Repository:
         """The same repository at a commit."""
         return Repository(self.name, commit)

@@ -174,7 +174,7 @@ def as_fetched(source: Source, files: tuple[FetchedFile, ...], revision: str) ->
     if source.sha256 and sha256 != source.sha256:
         what = "file has" if len(files) == 1 else f"list of {len(files):,} files has"
         msg = (
-            f"source {source.name}: the {what} sha256 {sha256}, the recipe expects {source.sha256}; one of the two "
+            f"{source.where}: the {what} sha256 {sha256}, the recipe expects {source.sha256}; one of the two "
             f"was changed, so find out which before you correct the recipe."
         )
         raise InputError(msg)
@@ -203,8 +203,8 @@ def repository_files(source: Source, repository: Repository, listing: Listing) -
     if not files:
         names = ", ".join(file.path for file in listing.files[:5])
         msg = (
-            f"source {source.name}: no file of {repository} matches {', '.join(source.path)}; it has "
-            f"{len(listing.files):,} files{': ' + names if names else ''}{' …' if len(listing.files) > 5 else ''}"
+            f"no file of {repository.shown} matches {', '.join(source.path)}; it has "
+            f"{len(listing.files):,} files{': ' + names if names else ''}{' …' if len(listing.files) > 5 else ''}."
         )
         raise InputError(msg)
     return files

@@ -74,7 +74,7 @@ class Fetcher:
         if repository in self._refused:
             raise self._refused[repository]
         if listing is None:
-            self._say(f"{source.name}: asking for the files of {repository}")
+            self._say(f"{source.name}: asking for the files of {repository.shown}")
             try:
                 listing = self._hub.list(repository)
             except InputError as error:
@@ -116,8 +116,9 @@ class Fetcher:
             found = find(file)  # another process may have brought it meanwhile
             if found:
                 return found
-            self._say(f"fetching {file.address}")
-            wanted = Wanted(self.question(file), file.path, file.bytes, file.sha256, file.git_blob)
+            question = self.question(file)
+            self._say(f"fetching {question.name}")
+            wanted = Wanted(question, file.path, file.bytes, file.sha256, file.git_blob)
             part = Download(wanted, folder, patience=self._patience, say=self._say).run()
             brought = keep_file(file, part)
             shutil.rmtree(folder)

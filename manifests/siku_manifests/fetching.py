@@ -82,7 +82,8 @@ def fetch(task: Errand, *, refresh: bool, say: Callable[[str], None], show: Call
     if lacking:
         count = sum(len(names) for names in lacking.values())
         msg = f"{count} of {len(task.sources)} sources of recipe {task.recipe.name} are not here:"
-        raise InputError("\n".join([msg, *(f"  {', '.join(names)}: {how}" for how, names in lacking.items())]))
+        lines = [f"  {', '.join(names)}: {how}" for how, names in lacking.items()]
+        raise InputError("\n".join([msg, *lines]))
 
 
 def _package(where: str, sha256: str, *, say: Callable[[str], None]) -> int:

@@ -55,7 +55,7 @@ class Hub:
     def question(self, repository: Repository, path: str) -> Question:
         """What to ask for a file; `repository` is at a commit."""
         url = f"{self._endpoint}/datasets/{repository.name}/resolve/{quote(repository.revision, safe='')}/{quote(path)}"
-        return self._question(repository, url, name=f"{repository}/{path}")
+        return self._question(repository, url, name=f"{repository.shown}/{path}")
 
     def _tree(self, repository: Repository) -> Iterator[dict[str, Any]]:
         """The pages of the list; a mirror's next page is asked from the mirror, whatever it says."""
@@ -63,12 +63,12 @@ class Hub:
         yield from page
         while following := _NEXT.search(headers.get("Link", "")):
             url = re.sub(r"^https?://[^/]+", self._endpoint, following[1])
-            page, headers = self._read(self._question(repository, url, name=str(repository)))
+            page, headers = self._read(self._question(repository, url, name=repository.shown))
             yield from page
 
     def _ask(self, repository: Repository, what: str) -> tuple[Any, Any]:
         url = f"{self._endpoint}/api/datasets/{repository.name}/{what}"
-        return self._read(self._question(repository, url, name=str(repository)))
+        return self._read(self._question(repository, url, name=repository.shown))
 
     def _read(self, question: Question) -> tuple[Any, Any]:
         return read_json(question, patience=self._patience, say=self._say)
@@ -92,7 +92,7 @@ def _file(entry: dict[str, Any], repository: Repository) -> RepositoryFile:
     path = str(entry.get("path", ""))
     steps = PurePosixPath(path)
     if not path or steps.is_absolute() or ".." in steps.parts or "\0" in path:
-        msg = f"{repository}: file {path!r} points outside the repository, which is hostile or broken: do not use it."
+        msg = f"{repository.shown}: file {path!r} points outside the repository, which is hostile or broken: do not use it."
         raise InputError(msg)
     lfs = entry.get("lfs")
     if lfs:

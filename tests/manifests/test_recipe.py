@@ -7,10 +7,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from siku_corpus.sources import find_format
+from siku_manifests.addresses import parse_repository
 from siku_manifests.errors import InputError, RecipeError
-from siku_manifests.raw import base_digest
+from siku_manifests.raw import base_digest, model_digest
 from siku_manifests.recipe import load_recipe
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCE = """
 [[source]]
 name = "poems"
@@ -58,6 +61,9 @@ def test_overrides_reach_sections_and_sources_by_name(tmp_path: Path) -> None:
         (SOURCE + "[dedup]\nthreshold = 'high'", [], "[dedup.threshold] expected `float`, got `str`"),
         (SOURCE + "[dedup]\nthreshold = 80", [], "not a Jaccard similarity"),
         (SOURCE.replace('"poetry"', '"poem"'), [], "[source poems.profile] cannot be 'poem'; did you mean 'poetry'?"),
+        (SOURCE + "sha256 = 'abc'", [], "[source poems] sha256 = 'abc' is no hash; it has 64 hexadecimal digits"),
+        (SOURCE.replace('"raw"', '"hf:a/b/c"'), [], "write hf:OWNER/NAME@COMMIT"),
+        (SOURCE + "[mirrors]\n'https://h/' = '/data'", [], "both must begin with https://"),
         (SOURCE + "[dedup]\nscheme = 'fss'", [], "[dedup.scheme] cannot be 'fss'; did you mean 'fss1'?"),
         (SOURCE + SOURCE, [], "two sources are called 'poems'"),
         (SOURCE.replace('"poems"', '"po/ems"'), [], "names files"),
@@ -110,3 +116,41 @@ def test_recipes_are_frozen(tmp_path: Path) -> None:
     with pytest.raises(AttributeError):
         recipe.seed = 3  # type: ignore[misc]
     assert msgspec.structs.replace(recipe, seed=3).seed == 3
+
+
+@pytest.mark.parametrize("path", sorted(REPOSITORY.glob("manifests/*/recipe.toml")), ids=lambda path: path.parent.name)
+def test_every_committed_recipe_can_be_read(path: Path) -> None:
+    recipe = load_recipe(str(path))
+    assert recipe.name == path.parent.name
+    for source in recipe.source:
+        find_format(source.format)
+        assert source.license_note, f"{source.name} does not say who says so"
+
+
+def test_the_reference_mix_has_the_shares_of_its_publisher() -> None:
+    recipe = load_recipe(str(REPOSITORY / "manifests" / "firefly-llama2-7b"))
+    parts = {"news": "news2016zh thucnews cnewsum", "wikipedia": "wikipedia-2019 wikipedia-2023",
+             "english": "refinedweb", "forum": "webtext", "translation": "translation", "instructions": "coig",
+             "abstracts": "csl", "literature": "poetry classical prose"}  # fmt: skip
+    shares = {part: sum(recipe.source_named(name).share for name in names.split()) for part, names in parts.items()}
+    assert shares == pytest.approx(
+        {"news": 0.46, "wikipedia": 0.08, "english": 0.19, "forum": 0.15, "translation": 0.05, "instructions": 0.04,
+         "abstracts": 0.01, "literature": 0.02}, abs=0.001
+    )  # fmt: skip
+    assert all(parse_repository(source.where).is_pinned for source in recipe.source)
+
+
+def test_a_base_model_is_found_from_the_recipes_root_and_known_by_its_files(tmp_path: Path) -> None:
+    digests = []
+    for folder, config in (("a", "{}"), ("b", "{}"), ("c", "{ }")):
+        (tmp_path / folder / "small").mkdir(parents=True)
+        (tmp_path / folder / "small" / "config.json").write_text(config)
+        (tmp_path / folder / "small" / "model.safetensors").write_bytes(b"1234")
+        recipe = load_recipe(write(tmp_path / folder, SOURCE), ["pretrain.base=small"])
+        assert recipe.pretrain.base == str(tmp_path / folder / "small")
+        digests.append(model_digest(recipe))
+    assert digests[0] == digests[1] != digests[2]
+    on_the_hub = load_recipe(write(tmp_path, SOURCE), ["pretrain.base=org/name", f'pretrain.revision="{"0" * 40}"'])
+    assert model_digest(on_the_hub) == on_the_hub.pretrain.base == "org/name"
+    with pytest.raises(InputError, match=r"nothing' does not exist; .* set pretrain\.revision to a commit"):
+        model_digest(load_recipe(write(tmp_path, SOURCE), ["pretrain.base=nothing"]))

@@ -84,10 +84,12 @@ def test_what_no_address_leads_to_is_said_with_the_way_to_get_it(site: Any, tmp_
     obtain = "Write to the publisher for it."
     path = recipe(tmp_path, where="data/news", obtain=obtain)
     place = tmp_path / "toy" / "data" / "news"
-    said = f"{place} does not exist. {obtain} Then put it there, or say where it is with --set source.news.where=PLACE."
-    for command in (("fetch",), ("documents", "--out", tmp_path / "build"), ("documents", "--dry-run")):
+    said = f"{place} does not exist. {obtain} Put it there, or say where it is with --set source.news.where=PLACE."
+    for command in (("documents", "--out", tmp_path / "build"), ("documents", "--dry-run")):
         status, _, err = siku(*command, path)
         assert (status, said in err) == (2, True), err
+    status, _, err = siku("fetch", path)
+    assert (status, f"  news: {place} does not exist. {obtain}" in err) == (2, True), err
     (place / "a.jsonl").parent.mkdir(parents=True)
     (place / "a.jsonl").write_bytes(BODY)
     assert siku("fetch", path) == (0, f"news: {place}\n", "")
@@ -108,7 +110,7 @@ def test_what_cannot_be_had_keeps_nothing_else_from_coming(site: Any, tmp_path: 
     ]
     assert out.startswith(f"more: news.jsonl, 2.7 MB, sha256 {SHA256}\n")
     assert siku("fetch", path, "--source", "more")[0] == 0
-    status, _, err = siku("fetch", path, "--source", "mroe")
+    status, _, err = siku("fetch", path, "--source", "moree")
     assert (status, "did you mean 'more'?" in err) == (2, True)
 
 
@@ -127,7 +129,7 @@ def test_a_dry_run_asks_for_lengths_and_fetches_nothing(site: Any, tmp_path: Pat
     assert status == 0
     assert out.splitlines()[1:] == [
         f"  news: {site.url('/a-{1..2}.jsonl')}",
-        "Those with an address are fetched by: siku fetch toy",
+        "What has an address is fetched by: siku fetch toy",
     ]
 
 

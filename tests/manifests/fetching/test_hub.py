@@ -72,7 +72,9 @@ def test_patterns_choose_files(hub: Any, fetcher: Fetcher, source: Make) -> None
     fetched = fetcher.fetch(source(f"hf:lab/corpus@{COMMIT}", path=("data/*",), exclude=("**/small*",)))
     assert [file.path for file in fetched.files] == ["data/大.jsonl"]
     assert not any("small" in path for path in asked(hub))
-    with pytest.raises(InputError, match=r"no file of hf:lab/corpus@0.* matches \*\.zip; it has 2 files: data/small"):
+    with pytest.raises(
+        InputError, match=r"no file of hf:lab/corpus@01234567 matches \*\.zip; it has 2 files: data/"
+    ):
         fetcher.fetch(source(f"hf:lab/corpus@{COMMIT}", path=("*.zip",)))
 
 
