@@ -11,37 +11,24 @@ memory.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from dedup_kit.claims import ONE_THREAD
 from dedup_kit.quality import Claim
-from dedup_kit.text import make
-from peer_kit.environment import PEERS_PYTHON, REPOSITORY, make_peers
+from dedup_kit.text import text_of
+from peer_kit.environment import PEERS_PYTHON, make_peers
+from peer_kit.process import report_of
 
 KIT = Path(__file__).resolve().parent / "substring_kit"
 BAR_SPEED, BAR_MEMORY = 4, 10
 PASSES = 8
 
 
-def report_of(python: Path, script: str, *arguments: str) -> dict[str, float]:
-    """What a process of the kit prints."""
-    command = [str(python), str(KIT / script), *arguments]
-    done = subprocess.run(command, env=os.environ | ONE_THREAD, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"{' '.join(command[1:])} failed:\n{done.stderr[-2000:]}")
-    report: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
-    return report
-
-
 def claims(text: Path, size: int) -> Iterator[Claim]:
     """Equal places, ratio of CPU time, bytes a character."""
-    one, many = (report_of(Path(sys.executable), "ours.py", str(text), str(size), str(n)) for n in (1, PASSES))
-    peer = report_of(PEERS_PYTHON, "peer.py", str(text), str(size))
+    one, many = (report_of(sys.executable, KIT / "ours.py", text, size, n) for n in (1, PASSES))
+    peer = report_of(PEERS_PYTHON, KIT / "peer.py", text, size)
     found = [(report["repeats"], report["sum"]) for report in (one, many, peer)]
     equal = found[0] == found[1] == found[2]
     line = (
@@ -65,13 +52,7 @@ def main() -> None:
     parser.add_argument("--documents", type=Path, default=None, help="a finished documents stage of the sample")
     options = parser.parse_args()
     make_peers()
-    text = REPOSITORY / "build" / "benchmarks" / f"dedup-{options.megabytes}.parquet"
-    if not text.is_file():
-        build = [sys.executable, "-m", "siku_manifests", "documents", "sample"]
-        if options.documents is None:
-            subprocess.run(build, cwd=REPOSITORY, check=True)
-        folders = (REPOSITORY / "build" / "sample").glob("documents-????????/manifest.json")
-        make(options.documents or max(folders, key=os.path.getmtime).parent, text, megabytes=options.megabytes)
+    text = text_of(options.megabytes, documents=options.documents)
     held = True
     for claim in claims(text, options.size):
         print(f"{'ok  ' if claim.held else 'FAIL'} {claim.text}", flush=True)

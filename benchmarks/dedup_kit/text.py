@@ -9,18 +9,40 @@ dropped or doubled. What is written are key texts, so that every peer gets the s
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import polars
 import pyarrow as pa
 import pyarrow.parquet as pq
+from peer_kit.environment import REPOSITORY
 
 from siku_dedup.keytext import key_points
 
 EDIT_RATES = (0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05)
 CHINESE = ("poetry", "lyrics", "classics", "newspaper", "reviews")
 ROW_GROUP = 2048
+
+
+def text_of(megabytes: int, *, documents: Path | None = None) -> Path:
+    """The file of so many megabytes of key text, made if it is not there.
+
+    Args:
+        megabytes: see `make`.
+        documents: finished documents stage of the sample; None: the one in `build`, built if need be.
+    """
+    target = REPOSITORY / "build" / "benchmarks" / f"dedup-{megabytes}.parquet"
+    if target.is_file():
+        return target
+    if documents is None:
+        build = [sys.executable, "-m", "siku_manifests", "documents", "sample"]
+        subprocess.run(build, cwd=REPOSITORY, check=True)
+        manifests = (REPOSITORY / "build" / "sample").glob("documents-????????/manifest.json")
+        documents = max(manifests, key=lambda path: path.stat().st_mtime).parent
+    make(documents, target, megabytes=megabytes)
+    return target
 
 
 def make(documents: Path, target: Path, *, megabytes: int, seed: int = 1) -> None:
