@@ -19,10 +19,12 @@ from transformers import AutoModelForCausalLM
 from siku_manifests.errors import RecipeError
 from siku_manifests.findings import Curve, Figures, Table
 from siku_manifests.stage import Context, Outcome
+from siku_tokenize.order import Share
 from siku_train import build
-from siku_train.build import run_windows
+from siku_train.build import run_windows, window_order
 from siku_train.losses import LossFile
 from siku_train.validation import total
+from siku_train.windows import Reader, open_token_files
 
 Make = Callable[..., Context]
 
@@ -75,9 +77,34 @@ def test_windows_add_up(outcome) -> None:
     assert done.counts["odd"].tokens > done.counts["even"].tokens > 0
 
 
+def test_the_mixture_follows_its_knobs(make_context: Make, tmp_path: Path) -> None:
+    """`odd` has twice the weight of `even`."""
+
+    def mix(**knobs: float) -> dict[str, Share]:
+        context = make_context(tmp_path, **knobs)
+        reader = Reader(open_token_files(context.parents["tokens"] / "train"), 64, 2)
+        return {share.source: share for share in window_order(context, reader).shares}
+
+    plain, even, capped = mix(), mix(temperature=1e9), mix(epoch_cap=1.0)
+    asked = 2 * plain["odd"].windows / (2 * plain["odd"].windows + plain["even"].windows)
+    assert plain["odd"].asked == pytest.approx(asked)
+    assert even["odd"].asked == pytest.approx(2 / 3)
+    assert capped["odd"].draws == capped["odd"].windows
+    assert capped["odd"].realised < capped["odd"].asked == plain["odd"].asked
+
+
+def test_a_temperature_and_shares_exclude_each_other(make_context: Make, tmp_path: Path) -> None:
+    context = make_context(tmp_path, temperature=2.0)
+    sources = tuple(msgspec.structs.replace(source, share=0.5) for source in context.recipe.source)
+    context = msgspec.structs.replace(context, recipe=msgspec.structs.replace(context.recipe, source=sources))
+    reader = Reader(open_token_files(context.parents["tokens"] / "train"), 64, 2)
+    with pytest.raises(RecipeError, match=r"pretrain\.temperature changes shares"):
+        window_order(context, reader)
+
+
 def test_the_report_is_told(outcome) -> None:
     context, done = outcome
-    figures, curve, table = done.findings
+    figures, curve, by_source, table, pieces, windows, mixture = done.findings
     assert isinstance(figures, Figures)
     assert isinstance(curve, Curve)
     assert isinstance(table, Table)
@@ -87,6 +114,17 @@ def test_the_report_is_told(outcome) -> None:
     assert "A demonstration: this run read 1,024 tokens" in figures.items[2][2]
     assert curve.series[1][1][-1] == (8.0, pytest.approx(last.loss))
     assert [row[0] for row in table.rows] == ["even", "odd"]
+    assert [name for name, _ in by_source.series] == ["even", "odd"]
+    after = validations[8]
+    assert by_source.series[1][1][-1] == (8.0, pytest.approx(after["odd"].bits_per_byte))
+    assert len(by_source.series[0][1]) == len(validations)
+    assert [row[1] for row in pieces.rows] == [last.new_tokens, last.tokens - last.new_tokens]
+    assert last.new_tokens > 0
+    assert [row[0] for row in mixture.rows] == ["even", "odd"]
+    assert sum(row[4] for row in mixture.rows) == pytest.approx(100, abs=0.02)
+    for source, tokens, count, read, discarded, filled, *_ in windows.rows:
+        assert (tokens - 1 + filled, discarded) == (64 * count, 0)
+        assert done.counts[source].kept == read
 
 
 @pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing")

@@ -75,25 +75,25 @@ def test_a_planted_batch_stops_the_run_before_it_is_saved_and_the_run_goes_on_fr
 ) -> None:
     def start(**changes: Any) -> PretrainTrainer:
         chosen = msgspec.structs.replace(
-            options, tokens=64 * 2 * 30, save_every=5, evaluate_every=30, learning_rate=3e-2, **changes
+            options, tokens=64 * 2 * 22, save_every=6, evaluate_every=22, learning_rate=3e-2, **changes
         )
         plan = make_plan(chosen)
         # of one source only, which the model learns well enough to be surprised
         order = WindowOrder(mixture_shares(plan.stream.reader.counts(), {"odd": 0.0}), seed=3)
-        stream = Spoiled(WindowStream(plan.stream.reader, order, total=60), 24)
+        stream = Spoiled(WindowStream(plan.stream.reader, order, total=44), 19)
         return PretrainTrainer(make_model(chosen), msgspec.structs.replace(plan, stream=stream), tmp_path)
 
     stopped = start(max_loss_leap=1.0)
-    with pytest.raises(TrainingStopped, match=r"loss of step 25 .* leaps over the") as told:
+    with pytest.raises(TrainingStopped, match=r"loss of step 20 .* leaps over the") as told:
         stopped.run()
-    expected = stopped.plan.step_documents(25)
+    expected = stopped.plan.step_documents(20)
     assert expected in str(told.value)
     assert expected.startswith("even document ")
-    assert read_cursor(checkpoints(tmp_path / CHECKPOINTS)[-1]).step == 20
-    assert [step for step, _ in LossFile(tmp_path / LOSSES_FILE).steps()][-1] == 24
+    assert read_cursor(checkpoints(tmp_path / CHECKPOINTS)[-1]).step == 18
+    assert [step for step, _ in LossFile(tmp_path / LOSSES_FILE).steps()][-1] == 19
     resumed = start(max_loss_leap=0.0)
-    assert resumed.run().steps == 30
-    assert resumed._initial_global_step == 20
+    assert resumed.run().steps == 22
+    assert resumed._initial_global_step == 18
 
 
 def test_a_learning_rate_that_is_far_too_high_ends_the_run(

@@ -103,3 +103,34 @@ def test_a_head_with_a_bias_is_refused() -> None:
     model.get_output_embeddings = lambda: torch.nn.Linear(4, 4)
     with pytest.raises(RecipeError, match="without bias"):
         use_chunked_loss(model)
+
+
+def test_under_autocast_the_products_are_in_its_numbers(batch) -> None:
+    hidden, weight, labels = batch
+    full = functional.cross_entropy(hidden @ weight.T, labels, ignore_index=IGNORE, reduction="sum")
+    expected = torch.autograd.grad(full, (hidden, weight))
+    seen: set[torch.dtype] = set()
+
+    class Products(torch.utils._python_dispatch.TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            if function is torch.ops.aten.mm.default:
+                seen.update(argument.dtype for argument in args)
+            return function(*args, **(kwargs or {}))
+
+    with torch.autocast("cpu", torch.bfloat16), Products():
+        chunked = summed_loss(hidden, weight, labels)
+        by_position = position_losses(hidden, weight, labels)
+    assert seen == {torch.bfloat16}
+    assert chunked.dtype == by_position.dtype == torch.float32
+    found = torch.autograd.grad(chunked, (hidden, weight))
+    torch.testing.assert_close(chunked, full, rtol=1e-2, atol=0)
+    torch.testing.assert_close(by_position.sum(), full, rtol=1e-2, atol=0)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.dtype == torch.float32
+        assert (ours - theirs).norm() <= 0.02 * theirs.norm()
+
+
+def test_liger_is_for_gpus(batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "liger_loss", lambda: pytest.fail("asked for on a CPU"))
+    hidden, weight, labels = batch
+    assert summed_loss(hidden, weight, labels) > 0

@@ -174,6 +174,19 @@ def test_what_is_said_to_fit_fits_and_one_more_does_not() -> None:
     assert peak_bytes(shape, Setup(length=length)) <= room < peak_bytes(shape, Setup(length=length + 64))
 
 
+def test_fewer_adapters_and_shared_weights_need_less() -> None:
+    shape = read_shape(PUBLISHED["llama-2-7b"], name="7B")
+    assert trained_parameters(shape, Setup(targets=("q_proj", "v_proj")))[0] == 64 * 32 * 4 * 4096
+    assert peak_bytes(shape, Setup(targets=("q_proj", "v_proj"))) < peak_bytes(shape, Setup()) - 1e9
+    whole, half = (sum(static_parts(shape, Setup(shards=shards)).values()) for shards in (1, 2))
+    assert half == pytest.approx(whole / 2)
+    options = Pretrain(processes=4, sharding="full", targets=("q_proj",))
+    assert (recipe_setup(options, dtype="bfloat16").shards, recipe_setup(options, dtype="bfloat16").targets) == (
+        4,
+        ("q_proj",),
+    )
+
+
 def test_each_saving_saves() -> None:
     shape = read_shape(PUBLISHED["llama-2-7b"], name="7B", vocabulary=55_296)
     usual = peak_bytes(shape, Setup(batch=6))

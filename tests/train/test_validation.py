@@ -14,8 +14,10 @@ import torch
 
 from siku_tokenize.tokenfile import write_token_file
 from siku_train.plan import Plan
-from siku_train.validation import Validation
-from siku_train.windows import Reader
+from siku_train.validation import Validation, total
+from siku_train.windows import Reader, open_token_files, spread
+
+BASE, VOCABULARY, EOS = 320, 384, 2
 
 
 class Fixed:
@@ -88,3 +90,19 @@ def test_windows_are_chosen_evenly(make_plan: Callable[..., Plan]) -> None:
     counts = validation.reader.counts()
     assert validation.chosen == {source: [0, count // 2] for source, count in counts.items()}
     assert len(validation) == 4
+
+
+def test_new_and_old_pieces_are_scored_apart(make_model: Callable[..., Any], token_folder: Path) -> None:
+    reader = Reader(open_token_files(token_folder / "validation"), 64, EOS)
+    sizes = np.arange(VOCABULARY) % 5 + 1
+    score = total(Validation(reader, sizes, windows=4, batch=2, first_new=BASE).measure(make_model()))
+    scored = [(source, window) for source, count in reader.counts().items() for window in spread(count, 4)]
+    labels = np.concatenate([reader.example(*place)["labels"].numpy() for place in scored])
+    new, old = labels[labels >= BASE], labels[(labels >= 0) & (labels < BASE)]
+    assert (score.new.tokens, score.old.tokens) == (len(new), len(old))
+    assert score.new.bytes == sizes[new].sum()
+    assert score.old.bytes == sizes[old[old != EOS]].sum()
+    assert score.new.nats + score.old.nats == pytest.approx(score.nats)
+    whole = total(Validation(reader, sizes, windows=4, batch=2).measure(make_model()))
+    assert whole.new.tokens == 0
+    assert whole.nats == pytest.approx(score.nats)

@@ -8,6 +8,8 @@ pass takes the loss and both gradients from them at once, which also saves the r
 checkpointed chunk needs (three matrix products instead of four).
 """
 
+import functools
+import importlib
 import math
 from collections.abc import Callable
 from typing import Any
@@ -28,14 +30,26 @@ IGNORE = -100
 CHUNK_BYTES = 32 * 2**20
 """Size of one chunk of float32 logits; the gradient of the head is read and written once a chunk."""
 
+GPU_CHUNK_BYTES = 256 * 2**20
+"""The same on a GPU, where a larger product is faster and 256 MB are little beside a gradient of 900."""
 
-def chunk_rows(vocabulary: int) -> int:
-    """Count the positions whose float32 logits fill `CHUNK_BYTES`; at least 16.
+
+def chunk_rows(vocabulary: int, device: str = "cpu") -> int:
+    """Count the positions whose float32 logits fill a chunk; at least 16.
 
     Example:
         chunk_rows(55296) -> 151
     """
-    return max(16, CHUNK_BYTES // (4 * vocabulary))
+    return max(16, (CHUNK_BYTES if device == "cpu" else GPU_CHUNK_BYTES) // (4 * vocabulary))
+
+
+def product_dtype(hidden: Tensor) -> torch.dtype:
+    """Give the numbers of the head's products: autocast's where it is on, else those of the hidden states.
+
+    Autocast does not reach into a backward pass that is computed by hand.
+    """
+    device = hidden.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
 
 
 class _SummedCrossEntropy(torch.autograd.Function):
@@ -47,17 +61,22 @@ class _SummedCrossEntropy(torch.autograd.Function):
         wants_hidden, wants_weight = ctx.needs_input_grad[:2]
         grad_hidden = torch.empty_like(hidden) if wants_hidden else None
         grad_weight = torch.zeros_like(weight, dtype=torch.float32) if wants_weight else None
-        head = weight.to(hidden.dtype)
-        for start in range(0, hidden.shape[0], rows):
-            chunk, targets = hidden[start : start + rows], labels[start : start + rows, None]
-            scores = functional.log_softmax((chunk @ head.T).float(), dim=-1)
-            total -= scores.gather(1, targets).sum()
-            # d(-log p[target]) / d(logits) = p - onehot(target), written over the scores
-            scores.exp_().scatter_add_(1, targets, scores.new_full(targets.shape, -1.0))
-            if grad_hidden is not None:
-                torch.mm(scores.to(hidden.dtype), head, out=grad_hidden[start : start + rows])
-            if grad_weight is not None:
-                grad_weight.addmm_(scores.T, chunk.float())
+        dtype = product_dtype(hidden)
+        head = weight.to(dtype)  # once, where autocast would cast it for every chunk
+        with torch.autocast(hidden.device.type, enabled=False):
+            for start in range(0, hidden.shape[0], rows):
+                chunk, targets = hidden[start : start + rows].to(dtype), labels[start : start + rows, None]
+                scores = functional.log_softmax((chunk @ head.T).float(), dim=-1)
+                total -= scores.gather(1, targets).sum()
+                # d(-log p[target]) / d(logits) = p - onehot(target), written over the scores
+                scores.exp_().scatter_add_(1, targets, scores.new_full(targets.shape, -1.0))
+                slopes = scores.to(dtype)
+                if grad_hidden is not None:
+                    grad_hidden[start : start + rows] = slopes @ head
+                if grad_weight is not None and dtype == torch.float32:
+                    grad_weight.addmm_(slopes.T, chunk)
+                elif grad_weight is not None:
+                    grad_weight += slopes.T @ chunk
         ctx.save_for_backward(grad_hidden, grad_weight)
         ctx.weight_dtype = weight.dtype
         return total
@@ -87,8 +106,24 @@ def summed_loss(hidden: Tensor, weight: Tensor, labels: Tensor) -> Tensor:
     counted = labels.reshape(-1) != IGNORE
     rows = hidden.reshape(-1, hidden.shape[-1])[counted]
     targets = labels.reshape(-1)[counted]
+    liger = liger_loss() if hidden.is_cuda else None
+    if liger is not None:
+        dtype = product_dtype(hidden)
+        found: Tensor = liger(weight.to(dtype), rows.to(dtype), targets)
+        return found
     apply: Callable[..., Tensor] = _SummedCrossEntropy.apply
-    return apply(rows, weight, targets, chunk_rows(weight.shape[0]))
+    return apply(rows, weight, targets, chunk_rows(weight.shape[0], hidden.device.type))
+
+
+@functools.cache
+def liger_loss() -> Callable[..., Tensor] | None:
+    """Give Liger's fused loss, summed, where it is installed: its kernels are for GPUs, and it is no dependency."""
+    try:
+        module = importlib.import_module("liger_kernel.transformers.fused_linear_cross_entropy")
+    except ImportError:
+        return None
+    made: Callable[..., Tensor] = module.LigerFusedLinearCrossEntropyLoss(ignore_index=IGNORE, reduction="sum")
+    return made
 
 
 @torch.no_grad()
@@ -98,10 +133,11 @@ def position_losses(hidden: Tensor, weight: Tensor, labels: Tensor) -> Tensor:
     rows = hidden.reshape(-1, hidden.shape[-1])[counted]
     targets = labels.reshape(-1)[counted]
     found = torch.empty(targets.shape, dtype=torch.float32, device=hidden.device)
-    head = weight.to(hidden.dtype)
-    step = chunk_rows(weight.shape[0])
+    dtype = product_dtype(hidden)
+    head = weight.to(dtype)
+    step = chunk_rows(weight.shape[0], hidden.device.type)
     for start in range(0, rows.shape[0], step):
-        scores = (rows[start : start + step] @ head.T).float()
+        scores = (rows[start : start + step].to(dtype) @ head.T).float()
         found[start : start + step] = functional.cross_entropy(scores, targets[start : start + step], reduction="none")
     losses = torch.zeros(labels.numel(), dtype=torch.float32, device=hidden.device)
     losses[counted] = found

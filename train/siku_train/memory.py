@@ -31,6 +31,8 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
 
     method: Literal["qlora", "lora", "full"] = "qlora"
     rank: int = 64
+    targets: tuple[str, ...] = ()
+    """Kinds of layers that get an adapter; with none, all."""
     batch: int = 1
     length: int = 1024
     weight_bytes: float = NF4_BYTES
@@ -52,6 +54,8 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     embeddings: Literal["trained", "frozen"] = "trained"
     originals: bool = True
     """Whether a frozen copy of a trained embedding and head stays, as peft keeps one."""
+    shards: int = 1
+    """Cards that share weights, gradients and optimiser (FSDP)."""
     checkpointing: bool = True
     logit_bytes: float = 0.0
     """Of the whole logits that a loss holds at once, for each place and piece; 0 for the loss in chunks."""
@@ -74,6 +78,9 @@ def recipe_setup(options: Pretrain, *, dtype: str) -> Setup:
     return Setup(
         method=options.method,
         rank=options.rank,
+        targets=options.targets,
+        embeddings="trained" if options.method == "full" else options.embeddings,
+        shards=options.processes if options.sharding == "full" else 1,
         batch=options.batch,
         length=options.length,
         weight_bytes={"qlora": NF4_BYTES, "lora": compute, "full": 4.0}[options.method],
@@ -82,7 +89,7 @@ def recipe_setup(options: Pretrain, *, dtype: str) -> Setup:
         dropout_bytes=1.0 if options.dropout else 0.0,
         state_bytes=STATE_BYTES.get(options.optimizer, 8.0),
         step_bytes=STEP_BYTES.get(options.optimizer, 0.0),
-        originals=options.method != "full",
+        originals=options.method != "full" and options.embeddings == "trained",
         checkpointing=options.gradient_checkpointing,
     )
 
@@ -90,7 +97,11 @@ def recipe_setup(options: Pretrain, *, dtype: str) -> Setup:
 def trained_parameters(shape: Shape, setup: Setup) -> tuple[int, int]:
     """Count the trained parameters: of layers or adapters, and of embedding and head."""
     embeddings = shape.embedding_parameters if setup.embeddings == "trained" else 0
-    layers = shape.linear_parameters + shape.others if setup.method == "full" else shape.adapter_parameters(setup.rank)
+    layers = (
+        shape.linear_parameters + shape.others
+        if setup.method == "full"
+        else shape.adapter_parameters(setup.rank, setup.targets)
+    )
     return layers, embeddings
 
 
@@ -105,7 +116,7 @@ def layer_bytes(shape: Shape, setup: Setup) -> float:
     cell = setup.compute_bytes
     kept = 2.0 * shape.hidden * max(4, setup.stream_bytes)
     kept += cell * (4 * shape.attention + 3 * shape.intermediate)
-    inputs = [(width, count / shape.layers) for width, _, count in shape.linears.values()]
+    inputs = [(width, count / shape.layers) for width, _, count in shape.adapted(setup.targets)]
     if setup.method == "full" or (not setup.dropout_bytes and cell >= setup.stream_bytes):
         kept += cell * (2 * shape.hidden + shape.attention + shape.intermediate)
     else:
@@ -131,7 +142,7 @@ def static_parts(shape: Shape, setup: Setup) -> dict[str, float]:
     if not full:
         kept = shape.embedding_parameters if setup.originals or not embeddings else 0
         parts["frozen embedding, head and norms"] = (kept + shape.others) * setup.frozen_bytes
-    return parts
+    return {name: size / setup.shards for name, size in parts.items()}
 
 
 def peak_parts(shape: Shape, setup: Setup) -> dict[str, float]:

@@ -6,6 +6,7 @@ by the path of its `config.json`.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,9 +105,13 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
         """Parameters of embedding and head."""
         return self.matrices * self.vocabulary * self.hidden
 
-    def adapter_parameters(self, rank: int) -> int:
-        """Parameters of LoRA on every linear layer."""
-        return sum(rank * (inputs + outputs) * count for inputs, outputs, count in self.linears.values())
+    def adapted(self, targets: Sequence[str] = ()) -> list[tuple[int, int, int]]:
+        """The linear layers that get an adapter: those of the named kinds, or all."""
+        return [size for kind, size in self.linears.items() if kind in targets or not targets]
+
+    def adapter_parameters(self, rank: int, targets: Sequence[str] = ()) -> int:
+        """Parameters of LoRA on the linear layers of the named kinds, or on all."""
+        return sum(rank * (inputs + outputs) * count for inputs, outputs, count in self.adapted(targets))
 
 
 def published_name(base: str) -> str:

@@ -60,7 +60,7 @@ def token_flops(shape: Shape, setup: Setup, *, again: bool) -> float:
     trained; with `again`, the layers' forward pass twice. Attention adds 4 · length / 2 · width a layer forward
     (half of the places lie before a token), twice that backward.
     """
-    adapters = 0 if setup.method == "full" else shape.adapter_parameters(setup.rank)
+    adapters = 0 if setup.method == "full" else shape.adapter_parameters(setup.rank, setup.targets)
     layers = (6 if setup.method == "full" else 4) * shape.linear_parameters + 6 * adapters
     attention = 2.0 * setup.length * shape.attention * shape.layers
     head = (6 if setup.embeddings == "trained" else 4) * shape.vocabulary * shape.hidden

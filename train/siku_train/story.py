@@ -1,6 +1,6 @@
 """What a training run tells the report: figures, loss curve, bits per byte, and what it did not read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -11,7 +11,7 @@ from siku_manifests.sections import Pretrain
 from siku_train.losses import LossFile
 from siku_train.plan import Result
 from siku_train.validation import total
-from siku_train.windows import WindowStream
+from siku_train.windows import Reader, WindowStream
 
 CURVE_POINTS = 100
 SMALL_SHARE = 0.5
@@ -26,8 +26,15 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     losses: LossFile
     entropy: float
     """Unigram entropy of the validation labels, in nats."""
-    corpus_tokens: int
-    """Tokens of the training split."""
+    windows: Mapping[str, Counts]
+    """Windows of each source: there, read, not reached."""
+    reader: Reader
+    """The training split."""
+
+    @property
+    def corpus_tokens(self) -> int:
+        """Tokens of the training split."""
+        return sum(file.token_count for file in self.reader.files.values())
 
     @property
     def share(self) -> float:
@@ -37,7 +44,7 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
 
 def findings(story: Story) -> list[Finding]:
     """Make the blocks of the section "training"."""
-    return [_figures(story), _curve(story), _sources(story)]
+    return [_figures(story), _curve(story), _curve_by_source(story), _sources(story), *_pieces(story), _windows(story)]
 
 
 def caveat(story: Story) -> str:
@@ -133,6 +140,67 @@ def _sources(story: Story) -> Table:
         note=(
             "Bits per byte can be compared between vocabularies; the loss per token cannot. The first token of a "
             "document and the end of one are not part of the text that is scored."
+        ),
+    )
+
+
+def _curve_by_source(story: Story) -> Curve:
+    validations = sorted(story.losses.validations().items())
+    series = []
+    for source in story.result.before:
+        points = [(float(step), scores[source].bits_per_byte) for step, scores in validations if scores[source].bytes]
+        series.append((source, points))
+    return Curve(
+        section="training",
+        title="Held-out text by source over the run",
+        x_label="optimiser step",
+        y_label="bits per byte",
+        series=series,
+        note="Bits per UTF-8 byte of text: what a source costs, whatever its vocabulary.",
+    )
+
+
+def _pieces(story: Story) -> list[Table]:
+    """Old and new pieces apart; nothing where the vocabulary was not extended."""
+    before, after = total(story.result.before), total(story.result.after)
+    kinds = [("new pieces", before.new, after.new), ("pieces of the base, and ends", before.old, after.old)]
+    rows: list[list[Cell]] = [
+        [
+            name,
+            late.tokens,
+            late.bytes,
+            round(early.loss, 3),
+            round(late.loss, 3),
+            round(early.bits_per_byte, 3),
+            round(late.bits_per_byte, 3),
+        ]
+        for name, early, late in kinds
+        if late.tokens and late.bytes
+    ]
+    if len(rows) < len(kinds):
+        return []
+    columns = ["pieces", "scored", "bytes", "loss before", "loss after", "bits per byte before", "bits per byte after"]
+    note = "New pieces are those that the tokenizer added to the base's vocabulary."
+    return [Table(section="training", title="New pieces and old", columns=columns, rows=rows, note=note)]
+
+
+def _windows(story: Story) -> Table:
+    length = story.reader.length
+    rows: list[list[Cell]] = []
+    for source, file in story.reader.files.items():
+        count = story.windows.get(source, Counts())
+        padding = max(0, count.read * length + 1 - file.token_count)
+        lost = int((file.lengths % length).sum())
+        rows.append([source, file.token_count, count.read, count.kept, 0, padding, file.document_count, lost])
+    return Table(
+        section="training",
+        title="Tokens and windows",
+        columns=["source", "tokens", "windows", "read", "tokens discarded", "filled up", "borders", "remainders"],
+        rows=rows,
+        note=(
+            f"No token is thrown away: windows of {length:,} follow each other without a gap, and the last of a source "
+            f"is filled up. At a border the next document's first token is not learned. Remainders are the tokens that "
+            f"cutting each document by itself would leave in windows that are not full, to be filled up or dropped."
         ),
     )
 

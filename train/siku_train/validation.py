@@ -34,6 +34,12 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     """The same without EOS."""
     bytes: int
     """UTF-8 bytes of the labels without EOS."""
+    new_nats: float = 0.0
+    """The part of `nats` on labels that are new pieces, which the base did not have."""
+    new_tokens: int = 0
+    """Labels that are new pieces."""
+    new_bytes: int = 0
+    """UTF-8 bytes of these."""
 
     @property
     def loss(self) -> float:
@@ -45,13 +51,25 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
         """Bits per UTF-8 byte of text; comparable across vocabularies."""
         return bits_per_byte(self.text_nats, self.bytes)
 
-    def __add__(self, other: "Score") -> "Score":
+    @property
+    def new(self) -> "Score":
+        """The score on new pieces alone."""
+        return Score(nats=self.new_nats, tokens=self.new_tokens, text_nats=self.new_nats, bytes=self.new_bytes)
+
+    @property
+    def old(self) -> "Score":
+        """The score on the pieces that the base knew."""
         return Score(
-            nats=self.nats + other.nats,
-            tokens=self.tokens + other.tokens,
-            text_nats=self.text_nats + other.text_nats,
-            bytes=self.bytes + other.bytes,
+            nats=self.nats - self.new_nats,
+            tokens=self.tokens - self.new_tokens,
+            text_nats=self.text_nats - self.new_nats,
+            bytes=self.bytes - self.new_bytes,
         )
+
+    def __add__(self, other: "Score") -> "Score":
+        mine, theirs = msgspec.structs.astuple(self), msgspec.structs.astuple(other)
+        names = self.__struct_fields__
+        return Score(**{name: a + b for name, a, b in zip(names, mine, theirs, strict=True)})
 
 
 NOTHING = Score(nats=0.0, tokens=0, text_nats=0.0, bytes=0)
@@ -91,12 +109,21 @@ class Validation:
             id, where the tokenizer puts a space before a text); -1 for none.
         windows: most windows of a source.
         batch: windows that go through the model at once.
+        first_new: id of the first piece that the base did not have.
     """
 
     def __init__(
-        self, reader: Reader, piece_bytes: NDArray[np.int64], *, windows: int, batch: int, prefixed: int = -1
+        self,
+        reader: Reader,
+        piece_bytes: NDArray[np.int64],
+        *,
+        windows: int,
+        batch: int,
+        prefixed: int = -1,
+        first_new: int | None = None,
     ) -> None:
         self.reader = reader
+        self.first_new = len(piece_bytes) if first_new is None else first_new
         self.prefixed = prefixed
         self.piece_bytes = piece_bytes
         self.batch = batch
@@ -124,11 +151,16 @@ class Validation:
     def _score(self, losses: NDArray[np.float64], labels: NDArray[np.int64], ids: NDArray[np.int64]) -> Score:
         learned = labels != IGNORE
         text = learned & (labels != self.reader.eos)
+        new = learned & (labels >= self.first_new)
+        new_prefixed = new & (ids == self.prefixed)
         return Score(
             nats=float(losses[learned].sum()),
             tokens=int(learned.sum()),
             text_nats=float(losses[text].sum()),
             bytes=int(self.piece_bytes[labels[text]].sum() - (text & (ids == self.prefixed)).sum()),
+            new_nats=float(losses[new].sum()),
+            new_tokens=int(new.sum()),
+            new_bytes=int(self.piece_bytes[labels[new]].sum() - new_prefixed.sum()),
         )
 
     def unigram_entropy(self) -> float:

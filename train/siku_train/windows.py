@@ -26,6 +26,7 @@ from torch.utils.data import Dataset
 from siku_manifests.errors import InputError
 from siku_tokenize.order import WindowOrder
 from siku_tokenize.tokenfile import TokenFile
+from siku_train.documents import documents_between
 from siku_train.loss import IGNORE
 
 Example = dict[str, Tensor]
@@ -99,6 +100,11 @@ class Reader:
         """Give window `window` of `source`; the same arguments give the same tensors for ever."""
         ids = self.files[source].window(window * self.length, self.length + 1)
         return packed_example(np.asarray(ids, np.int64), length=self.length, eos=self.eos)
+
+    def documents(self, source: str, window: int) -> range:
+        """Number the documents of which a window shows something, by their place in the token file."""
+        first = window * self.length
+        return documents_between(self.files[source], first, first + self.length + 1)
 
     def padding(self) -> int:
         """Count the places that all last windows together fill up."""
