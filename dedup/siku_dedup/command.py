@@ -54,15 +54,18 @@ def _signer(threshold: float, characters: int, permutations: str, scheme: str) -
     type=click.Path(path_type=Path),
     help="Index of an earlier corpus, made if absent: what it knows goes, what stays is added.",
 )
+@click.option(
+    "--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes, a file at a time each."
+)
 @_signer_options
 def dedup_files(*, files: tuple[Path, ...], out: Path, text: str, id_: str, index: Path | None, **options: Any) -> None:
     """Keep one of each document of any Parquet or JSON-lines files, which need no recipe."""
-    from siku_dedup.files import deduplicate_files  # noqa: PLC0415
+    from siku_dedup.files import Settings, deduplicate_files  # noqa: PLC0415
     from siku_dedup.records import Columns  # noqa: PLC0415
 
-    signer, threshold = _signer(**options), options["threshold"]
-    columns = Columns(text, id_)
-    found = deduplicate_files(files, out, signer=signer, threshold=threshold, columns=columns, index=index)
+    workers, threshold = options.pop("workers"), options["threshold"]
+    settings = Settings(_signer(**options), threshold, Columns(text, id_))
+    found = deduplicate_files(files, out, settings=settings, index=index, workers=workers)
     kept = found.documents - found.known - found.exact - found.near
     known = f" + {found.known:,} known to the index" if index else ""
     click.echo(

@@ -8,9 +8,11 @@ OUT/pairs.parquet      each compared pair, estimated and exact similarity
 
 from __future__ import annotations
 
+import multiprocessing
 import shutil
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +26,7 @@ from siku_dedup.exact import first_equal
 from siku_dedup.index import Index
 from siku_dedup.parts import SignedParts, write_part
 from siku_dedup.records import Columns, read_records, write_records
-from siku_dedup.signing import Signer, sign_texts
+from siku_dedup.signing import SignedBatch, Signer, sign_texts
 from siku_dedup.survivors import EXACT, NEAR, decide
 from siku_dedup.tables import duplicates_table, pairs_table
 from siku_dedup.thresholds import removed_at
@@ -33,6 +35,8 @@ from siku_manifests.errors import InputError
 from siku_manifests.shards import write_table
 
 KEPT = "kept"
+PART_POINTS = 1 << 24
+"""Code points in a part, about: 64 MB of key text, and as much again for signatures and bands of short documents."""
 
 
 class FilesResult(NamedTuple):
@@ -49,53 +53,84 @@ class FilesResult(NamedTuple):
     """(threshold, near-duplicates that it would remove)."""
 
 
+class Settings(NamedTuple):
+    """How documents are read and compared."""
+
+    signer: Signer
+    threshold: float = 0.8
+    """Jaccard similarity from which two documents are duplicates."""
+    columns: Columns = Columns()
+    """Of the text and the id."""
+
+
 def deduplicate_files(
-    paths: Sequence[Path],
-    out: Path,
-    *,
-    signer: Signer,
-    threshold: float,
-    columns: Columns,
-    index: Path | None = None,
+    paths: Sequence[Path], out: Path, *, settings: Settings, index: Path | None = None, workers: int = 1
 ) -> FilesResult:
     """Keep one of each document of some files.
 
     Args:
         paths: Parquet or JSON lines, each of another name.
         out: folder to write, see above.
-        signer: how documents are signed.
-        threshold: Jaccard similarity from which two documents are duplicates.
-        columns: of the text and the id.
+        settings: how documents are read and compared.
         index: folder of an index (`index.py`), made if it is not there. What it knows goes, what stays is added.
+        workers: processes that sign, a file at a time each; nothing but time depends on them.
 
     Raises:
         InputError: see `records.read_records` and `index.Index`.
         StorageError: no room or no permission.
     """
     _check_names(paths)
-    opened = None if index is None else Index(index, signer)
+    opened = None if index is None else Index(index, settings.signer)
     make_folder(out)
     scratch = Path(tempfile.mkdtemp(prefix="signed-", dir=out))
     try:
-        signed = sign_files(paths, scratch, signer=signer, columns=columns)
-        return _decide(signed, paths, out, threshold=threshold, index=opened)
+        counts = sign_files(paths, scratch, settings=settings, workers=workers)
+        signed = SignedParts(sorted(scratch.glob("*/*")))
+        found = _Files(paths, out, counts)
+        return _decide(signed, found, threshold=settings.threshold, index=opened)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def sign_files(paths: Sequence[Path], folder: Path, *, signer: Signer, columns: Columns) -> SignedParts:
-    """Sign each file's documents into a folder of its own; memory is that of one file, signed."""
-    parts = []
-    for number, path in enumerate(paths):
-        part = folder / f"{number:05d}"
-        part.mkdir(parents=True)
-        ids, batches = [], []
-        for batch in read_records(path, columns):
-            ids.append(batch.ids)
-            batches.append(sign_texts(batch.texts, signer))
-        write_part(part, pa.chunked_array(ids, pa.string()), batches, signer)
-        parts.append(part)
-    return SignedParts(parts)
+def sign_files(paths: Sequence[Path], folder: Path, *, settings: Settings, workers: int = 1) -> list[int]:
+    """Sign each file's documents into parts in a folder of its own, 00000/00000 and on; how many each file has."""
+    jobs = [(path, folder / f"{number:05d}", settings) for number, path in enumerate(paths)]
+    if min(workers, len(jobs)) <= 1:
+        return [sign_file(*job) for job in jobs]
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=spawn) as pool:
+        return list(pool.map(sign_file, *zip(*jobs, strict=True)))
+
+
+def sign_file(path: Path, folder: Path, settings: Settings) -> int:
+    """Sign one file's documents; memory is that of `PART_POINTS` code points of key text, or of one batch."""
+    parts, documents = 0, 0
+    ids: list[pa.Array] = []
+    batches: list[SignedBatch] = []
+    for batch in read_records(path, settings.columns):
+        ids.append(batch.ids)
+        batches.append(sign_texts(batch.texts, settings.signer))
+        documents += len(batch.texts)
+        if sum(len(each.points.values) for each in batches) >= PART_POINTS:
+            _write(folder / f"{parts:05d}", ids, batches, settings.signer)
+            parts, ids, batches = parts + 1, [], []
+    if batches or not parts:
+        _write(folder / f"{parts:05d}", ids, batches, settings.signer)
+    return documents
+
+
+def _write(folder: Path, ids: list[pa.Array], batches: list[SignedBatch], signer: Signer) -> None:
+    make_folder(folder)
+    write_part(folder, pa.chunked_array(ids, pa.string()), batches, signer)
+
+
+class _Files(NamedTuple):
+    """The files as they were read, and where what stays of them goes."""
+
+    paths: Sequence[Path]
+    out: Path
+    counts: list[int]
+    """Documents of each."""
 
 
 def _check_names(paths: Sequence[Path]) -> None:
@@ -106,9 +141,8 @@ def _check_names(paths: Sequence[Path]) -> None:
             raise InputError(msg)
 
 
-def _decide(
-    signed: SignedParts, paths: Sequence[Path], out: Path, *, threshold: float, index: Index | None
-) -> FilesResult:
+def _decide(signed: SignedParts, files: _Files, *, threshold: float, index: Index | None) -> FilesResult:
+    out = files.out
     first = first_equal(signed.hashes).astype(np.int64)
     unique = np.flatnonzero(first == np.arange(len(first)))
     found = cluster(signed, unique, threshold=threshold)
@@ -130,9 +164,9 @@ def _decide(
     kept = (verdicts.fate < EXACT) & ~known
     write_table(duplicates_table(signed, verdicts, but=known), out / "duplicates.parquet")
     write_table(pairs_table(signed, found), out / "pairs.parquet")
-    parts = signed.part_of(np.arange(len(signed)))
-    for number, path in enumerate(paths):
-        write_records(path, kept[parts == number], out / KEPT / path.name)
+    bounds = np.cumsum([0, *files.counts])
+    for path, low, high in zip(files.paths, bounds[:-1], bounds[1:], strict=True):
+        write_records(path, kept[low:high], out / KEPT / path.name)
     if index is not None:
         index.add(signed, np.flatnonzero(kept))
     return FilesResult(

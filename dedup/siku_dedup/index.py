@@ -144,7 +144,7 @@ def _subset(
         bands=np.stack(bands),
         han=signed.han[rows],
     )
-    return pa.chunked_array([pa.array(signed.ids(rows), pa.string())]), [batch], signer
+    return pa.chunked_array([signed.id_column(rows).cast(pa.string())]), [batch], signer
 
 
 def _write_sorted(folder: Path, signed: SignedParts) -> None:

@@ -95,15 +95,19 @@ class SignedParts:
         return Points(values, starts)
 
     def ids(self, rows: NDArray[np.int64]) -> list[str]:
-        """Ids of some documents; reads one part's ids at a time."""
-        out = [""] * len(rows)
+        """Ids of some documents."""
+        found: list[str] = self.id_column(rows).to_pylist()
+        return found
+
+    def id_column(self, rows: NDArray[np.int64]) -> pa.LargeStringArray:
+        """Ids of some documents, no Python string each; reads one part's ids at a time."""
+        columns, order = [pa.array([], pa.large_string())], [np.zeros(0, np.int64)]
         for part, places in self._places(rows):
-            column = pq.read_table(self._folders[part] / "ids.parquet")["id"]
-            for place, value in zip(
-                places.tolist(), column.take(pa.array(rows[places] - self._bounds[part])).to_pylist(), strict=True
-            ):
-                out[place] = value
-        return out
+            column = pq.read_table(self._folders[part] / "ids.parquet")["id"].cast(pa.large_string()).combine_chunks()
+            columns.append(column.take(pa.array(rows[places] - self._bounds[part])))
+            order.append(places)
+        joined = pa.concat_arrays(columns)
+        return joined if len(columns) == 2 else joined.take(pa.array(np.argsort(np.concatenate(order))))
 
     def part_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Number of the part that holds each row."""
@@ -115,15 +119,36 @@ class SignedParts:
 
     def _maps(self, name: str) -> list[NDArray[Any]]:
         # As plain arrays: np.memmap makes an object for each slice, a third of the time of reading short texts.
-        return [np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r")) for folder in self._folders]
+        return [np.asarray(_map(folder / f"{name}.npy")) for folder in self._folders]
 
     def _joined(self, name: str) -> NDArray[Any]:
         return np.concatenate(self._maps(name))
 
 
+def _map(path: Path) -> NDArray[Any]:
+    """An array of a file, mapped.
+
+    Raises:
+        InputError: the file is missing, or not as long as it says.
+    """
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="r")
+    except (OSError, ValueError, EOFError) as error:
+        raise _damaged(path, error) from error
+    return array
+
+
 def _read_record(folder: Path) -> dict[str, Any]:
-    record: dict[str, Any] = msgspec.json.decode((folder / "signer.json").read_bytes())
+    path = folder / "signer.json"
+    try:
+        record: dict[str, Any] = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except (OSError, msgspec.MsgspecError) as error:
+        raise _damaged(path, error) from error
     return record
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    return InputError(f"{path}: signed documents cannot be read ({error}); remove {path.parent} and run again.")
 
 
 def _check_same(records: list[dict[str, Any]], folders: Sequence[Path]) -> None:

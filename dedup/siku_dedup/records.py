@@ -21,6 +21,8 @@ from siku_manifests.errors import InputError
 
 LINE_SUFFIXES = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".json.gz")
 ROWS = 4096
+BATCH_BYTES = 32 << 20
+"""A batch has at most `ROWS` records, and fewer where they are longer than 8 KiB."""
 
 
 class Columns(NamedTuple):
@@ -83,11 +85,16 @@ def _read_parquet(path: Path, columns: Columns) -> Iterator[Batch]:
                         f"{path}: no column {name!r}; it has {', '.join(file.schema_arrow.names)}; name the right one."
                     )
                     raise InputError(msg)
-            for batch in file.iter_batches(batch_size=ROWS, columns=wanted):
+            for batch in file.iter_batches(batch_size=_batch_rows(file.metadata), columns=wanted):
                 yield Batch(batch[columns.id] if columns.id else None, batch[columns.text])
     except (OSError, pa.ArrowException) as error:
         msg = f"{path}: cannot be read as Parquet ({error}); write it again."
         raise InputError(msg) from error
+
+
+def _batch_rows(metadata: pq.FileMetaData) -> int:
+    size = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
+    return max(1, min(ROWS, int(BATCH_BYTES * metadata.num_rows // max(1, size))))
 
 
 def _read_lines(path: Path, columns: Columns) -> Iterator[Batch]:
@@ -96,15 +103,17 @@ def _read_lines(path: Path, columns: Columns) -> Iterator[Batch]:
         raise InputError(msg)
     ids: list[str] = []
     texts: list[str] = []
+    size = 0
     with _opened(path) as lines:
         for number, line in enumerate(_filled(lines), start=1):
             record = _decoded(line, path, number)
             for name, values in ((columns.text, texts), (columns.id, ids)):
                 if name:
                     values.append(_field(record, name, f"{path}: record {number}"))
-            if len(texts) == ROWS:
+            size += len(line)
+            if len(texts) == ROWS or size >= BATCH_BYTES:
                 yield _batch(ids, texts)
-                ids, texts = [], []
+                ids, texts, size = [], [], 0
     yield _batch(ids, texts)
 
 

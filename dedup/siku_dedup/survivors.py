@@ -7,6 +7,8 @@ the smallest id. Who came first never matters.
 from typing import NamedTuple, Protocol
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import xxhash
 from numpy.typing import NDArray
 
@@ -17,7 +19,7 @@ TRAIN, VALIDATION, EXACT, NEAR, CONTAMINATED, REPEATED = range(6)
 class Ids(Protocol):
     """Where ids are looked up."""
 
-    def ids(self, rows: NDArray[np.int64]) -> list[str]:
+    def id_column(self, rows: NDArray[np.int64]) -> pa.LargeStringArray:
         """Ids of some documents."""
 
 
@@ -46,21 +48,16 @@ def decide(
         hashes: of the keys, shape (D, 2).
         priority: of each document's source, shape (D,).
         han: Han characters, shape (D,).
-        ids: read for the documents of clusters only.
+        ids: read where priority and length do not decide.
         validation: share of clusters for validation, and the seed.
     """
-    survivor = np.arange(len(label), dtype=np.int64)
     _, place, sizes = np.unique(label, return_inverse=True, return_counts=True)
     rows = np.flatnonzero(sizes[place] > 1)
-    if len(rows):
-        names = np.array(ids.ids(rows), dtype=object)
-        # lexsort cannot order objects, so ids go in as their rank.
-        rank = np.empty(len(rows), np.int64)
-        rank[np.argsort(names, kind="stable")] = np.arange(len(rows))
-        order = np.lexsort((rank, -han[rows], -priority[rows], place[rows]))
-        rows = rows[order]
-        firsts = np.flatnonzero(np.diff(place[rows], prepend=-1))
-        survivor[rows] = np.repeat(rows[firsts], np.diff(np.append(firsts, len(rows))))
+    # Ids are long and seldom decide, so only those of documents alike in priority and length are read.
+    rows, heads = _best_of(place, (priority, han), rows)
+    best = rows[(priority[rows] == priority[heads]) & (han[rows] == han[heads])]
+    survivor = np.arange(len(label), dtype=np.int64)
+    survivor[rows] = np.repeat(_of_least_id(place[best], best, ids), sizes[np.unique(place[rows])])
     fate = np.full(len(label), TRAIN, np.int8)
     stays = survivor == np.arange(len(label))
     equal = (hashes == hashes[survivor]).all(axis=1)
@@ -68,6 +65,27 @@ def decide(
     chosen = _chosen(_cluster_hashes(place, hashes), *validation)
     fate[stays & chosen[place]] = VALIDATION
     return Verdicts(fate, survivor)
+
+
+def _best_of(
+    place: NDArray[np.int64], measures: tuple[NDArray[np.int64], NDArray[np.int64]], rows: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The documents `rows` by cluster, and for each one the row of its cluster that comes first by the measures."""
+    first, second = measures
+    rows = rows[np.lexsort((rows, -second[rows], -first[rows], place[rows]))]
+    heads = np.flatnonzero(np.diff(place[rows], prepend=-1))
+    return rows, np.repeat(rows[heads], np.diff(np.append(heads, len(rows))))
+
+
+def _of_least_id(place: NDArray[np.int64], rows: NDArray[np.int64], ids: Ids) -> NDArray[np.int64]:
+    """Of each cluster, ascending, the row with the smallest id; of equal ids the first row."""
+    names = ids.id_column(rows)
+    least = pa.table({"place": place, "id": names}).group_by("place").aggregate([("id", "min")]).sort_by("place")
+    _, cluster = np.unique(place, return_inverse=True)
+    smallest = np.asarray(pc.equal(names, least["id_min"].combine_chunks().take(pa.array(cluster))))
+    _, first = np.unique(cluster[smallest], return_index=True)
+    chosen: NDArray[np.int64] = rows[smallest][first]
+    return chosen
 
 
 def _cluster_hashes(place: NDArray[np.int64], hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -26,7 +26,7 @@ def duplicates_table(signed: SignedParts, verdicts: Verdicts, *, but: NDArray[np
     return pa.table(
         {
             "row": pa.array(rows, pa.int64()),
-            "duplicate_of": pa.array(signed.ids(survivors), pa.string()),
+            "duplicate_of": signed.id_column(survivors),
             "similarity": pa.array(similarity, pa.float64()),
         }
     )
@@ -37,8 +37,8 @@ def pairs_table(signed: SignedParts, found: Clusters) -> pa.Table:
     verified = found.verified
     return pa.table(
         {
-            "left": pa.array(signed.ids(verified.left), pa.string()),
-            "right": pa.array(signed.ids(verified.right), pa.string()),
+            "left": signed.id_column(verified.left),
+            "right": signed.id_column(verified.right),
             "left_row": pa.array(verified.left, pa.int64()),
             "right_row": pa.array(verified.right, pa.int64()),
             "estimate": pa.array(verified.estimate.astype(np.float64), pa.float64()),

@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
+from siku_dedup import files, records
 from siku_dedup.command import dedup_files, similarity
-from siku_dedup.files import FilesResult, deduplicate_files
+from siku_dedup.files import FilesResult, Settings, deduplicate_files
 from siku_dedup.records import Columns
 from siku_dedup.signing import Signer
 from siku_dedup.thresholds import removed_at
@@ -38,7 +39,7 @@ def documents(seed: int, count: int) -> list[str]:
 
 
 def run(paths: list[Path], out: Path, columns: Columns = Columns("text", "id")) -> FilesResult:  # noqa: B008
-    return deduplicate_files(paths, out, signer=SIGNER, threshold=0.8, columns=columns)
+    return deduplicate_files(paths, out, settings=Settings(SIGNER, 0.8, columns))
 
 
 def test_parquet_and_lines_keep_the_same_records(tmp_path: Path) -> None:
@@ -86,6 +87,60 @@ def test_files_are_compared_with_each_other_in_any_order(tmp_path: Path) -> None
     for name in ("a", "b"):
         kept = [pq.read_table(tmp_path / out / "kept" / f"{name}.parquet") for out in ("one", "two")]
         assert kept[0].equals(kept[1])
+
+
+def in_files(folder: Path, rows: list[tuple[str, str]], count: int) -> list[Path]:
+    """The records (id, text) in so many files, in order."""
+    folder.mkdir()
+    paths = []
+    for number in range(count):
+        paths.append(folder / f"{number}.jsonl")
+        part = rows[number * len(rows) // count : (number + 1) * len(rows) // count]
+        lines = [json.dumps({"id": name, "text": text}, ensure_ascii=False) + "\n" for name, text in part]
+        paths[-1].write_text("".join(lines), encoding="utf-8")
+    return paths
+
+
+def kept_ids(out: Path) -> list[str]:
+    paths = sorted((out / "kept").glob("*"))
+    return sorted(json.loads(line)["id"] for path in paths for line in path.read_text(encoding="utf-8").splitlines())
+
+
+def test_the_kept_list_is_the_same_in_any_order_and_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [(f"d{number:04d}", text) for number, text in enumerate(documents(4, 120))]
+    run(in_files(tmp_path / "one", rows, 1), tmp_path / "out")
+    expected = kept_ids(tmp_path / "out")
+    assert len(expected) == 120
+    monkeypatch.setattr(records, "BATCH_BYTES", 4000)
+    monkeypatch.setattr(files, "PART_POINTS", 3000)  # several parts a file
+    for number, cut in enumerate((1, 3, 7)):
+        random.Random(number).shuffle(rows)
+        paths = in_files(tmp_path / f"cut-{cut}", rows, cut)
+        random.Random(number).shuffle(paths)
+        out = tmp_path / f"out-{cut}"
+        run(paths, out)
+        assert kept_ids(out) == expected
+
+
+@pytest.mark.slow
+def test_workers_change_nothing(tmp_path: Path) -> None:
+    rows = [(f"d{number:04d}", text) for number, text in enumerate(documents(5, 80))]
+    paths = in_files(tmp_path / "in", rows, 4)
+    for workers in (1, 2, 4):
+        out = ["--out", str(tmp_path / str(workers)), "--workers", str(workers)]
+        done = CliRunner().invoke(dedup_files, [*map(str, paths), *out, "--id", "id"], catch_exceptions=False)
+        assert "= 80 kept" in done.output
+    for path in (path for path in (tmp_path / "1").rglob("*") if path.is_file()):
+        for workers in ("2", "4"):
+            assert (tmp_path / workers / path.relative_to(tmp_path / "1")).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.slow
+def test_a_broken_file_is_named_from_a_worker_too(tmp_path: Path) -> None:
+    paths = in_files(tmp_path / "in", [("a", "甲"), ("b", "乙")], 2)
+    paths[1].write_text("{", encoding="utf-8")
+    with pytest.raises(InputError, match="record 1 is no JSON object"):
+        deduplicate_files(paths, tmp_path / "out", settings=Settings(SIGNER), workers=2)
 
 
 @pytest.mark.parametrize(

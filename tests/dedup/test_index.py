@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from siku_dedup.against import MOST, equal_in_sorted, match
-from siku_dedup.files import FilesResult, deduplicate_files
+from siku_dedup.files import FilesResult, Settings, deduplicate_files
 from siku_dedup.index import Index
 from siku_dedup.parts import SignedParts
 from siku_dedup.records import Columns
@@ -39,8 +39,8 @@ def edited(text: str, seed: int) -> str:
 def run(folder: Path, name: str, rows: list[str], *, index: Path | None, signer: Signer = SIGNER) -> FilesResult:
     path = folder / f"{name}.parquet"
     pq.write_table(pa.table({"id": [f"{name}{row:04d}" for row in range(len(rows))], "text": rows}), path)
-    columns = Columns("text", "id")
-    return deduplicate_files([path], folder / f"out-{name}", signer=signer, threshold=0.8, columns=columns, index=index)
+    settings = Settings(signer, 0.8, Columns("text", "id"))
+    return deduplicate_files([path], folder / f"out-{name}", settings=settings, index=index)
 
 
 def kept(folder: Path, name: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -14,8 +15,8 @@ class Names:
     def __init__(self, names: list[str]) -> None:
         self.names = names
 
-    def ids(self, rows: NDArray[np.int64]) -> list[str]:
-        return [self.names[row] for row in rows]
+    def id_column(self, rows: NDArray[np.int64]) -> pa.LargeStringArray:
+        return pa.array([self.names[row] for row in rows], pa.large_string())
 
 
 @settings(deadline=None)
