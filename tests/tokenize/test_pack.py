@@ -22,6 +22,7 @@ from siku_tokenize import TokenFile, pack
 from siku_tokenize.modelfile import Model
 from siku_tokenize.prove import Proof
 from siku_tokenize.stages import TOKENS
+from siku_tokenize.vocabulary import of_model
 
 DOCUMENTS = {
     "train/poetry": ["床前明月光，疑是地上霜。", "", "<s> 明月</s>", "月" * 500],
@@ -115,6 +116,24 @@ def test_a_native_tokenizer_does_the_work(run_pack: Pack, tmp_path: Path, byte_l
         found = reference.encode_batch(DOCUMENTS[stem], add_special_tokens=False)
         assert read(context.folder, stem) == [[*encoding.ids, byte_level["end"]] for encoding in found]
     assert outcome.counts["poetry"].tokens
+
+
+@pytest.mark.slow
+def test_fifty_megabytes_of_one_character_and_of_many(
+    run_pack: Pack, tmp_path: Path, write_corpus: Callable[..., None], extended: Model
+) -> None:
+    """No stage before this one lets such documents through; a corpus made by others may hold them."""
+    mixed = "".join(DOCUMENTS["train/poetry"][:3] + DOCUMENTS["train/english"]) * 120_000
+    documents = ["月" * 16_000_000, mixed, "龘" * 1_000_000]
+    write_corpus(tmp_path / "corpus", {"train/large": documents})
+    context, outcome = run_pack()
+    file = TokenFile(context.folder / "train/large")
+    assert outcome.counts["large"].kept == 3
+    spelled = np.array([len(spelled) for spelled in of_model(extended).spelled])
+    for i, text in enumerate(documents):
+        assert spelled[file.document(i)].sum() == len(text.encode()) + 1  # the space in front; EOS is none
+    reference = sentencepiece.SentencePieceProcessor(model_proto=extended.raw)
+    assert np.array_equal(file.document(1)[:-1], reference.encode(mixed))
 
 
 def test_a_damaged_shard_is_named(run_pack: Pack, tmp_path: Path) -> None:
