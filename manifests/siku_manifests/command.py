@@ -29,6 +29,7 @@ ORDER = (
     "dedup",
     "tokenizer",
     "tokens",
+    "estimate",
     "pretrain",
     "report",
     "verify",
