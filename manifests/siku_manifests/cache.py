@@ -117,17 +117,6 @@ def find(file: RemoteFile) -> FetchedFile | None:
     return None
 
 
-def forget(source: Source) -> None:
-    """Ask for everything of a source again that no hash pins; what is in the cache stays there."""
-    if source.where.startswith(HUB_PREFIX):
-        repository = parse_repository(source.where)
-        if not repository.is_pinned:
-            _listing_file(repository).unlink(missing_ok=True)
-    else:
-        for file in web_files(source):
-            _record_file(file.address).unlink(missing_ok=True)
-
-
 def source_folder(source: Source) -> Path:
     """A folder with the files of a source under the paths that they have in it, as links into the cache.
 

@@ -157,6 +157,13 @@ class Download:
                 f"find the file's own address, or pin its sha256."
             )
             raise InputError(msg)
+        packed = answer.headers.get("Content-Encoding", "identity").lower() != "identity"
+        if packed and not wanted.is_pinned and not wanted.label.lower().endswith((".gz", ".tgz")):
+            msg = (
+                f"{wanted.question.subject}: the server packs the file although it was asked not to; pin the sha256 of "
+                f"what it is to be, or try a mirror."
+            )
+            raise InputError(msg)
         if total is None and not wanted.is_pinned and not answer.chunked:
             msg = (
                 f"{wanted.question.subject}: the server does not say how long the file is, so a cut would not be "

@@ -49,19 +49,23 @@ class Fetcher:
         self._refused: dict[Repository, InputError] = {}  # many sources of one repository must not all wait in vain
         self._hub = Hub(mirrors, patience=patience, say=say)
 
-    def fetch(self, source: Source) -> Fetched:
+    def fetch(self, source: Source, *, refresh: bool = False) -> Fetched:
         """All files of a source, from the cache where they are there.
+
+        Args:
+            source: with an address or a repository.
+            refresh: whether to ask again for what nothing pins; the cache keeps what it has.
 
         Raises:
             InputError: one cannot be had or is not what the recipe names, or no file of the repository matches.
             StorageError: no room or no permission in the cache.
         """
         with cache_room(cache_folder()):
-            wanted, revision = self.list(source)
-            files = tuple(self._bring(file) for file in wanted)
+            wanted, revision = self.list(source, refresh=refresh)
+            files = tuple(self._bring(file, refresh=refresh) for file in wanted)
         return as_fetched(source, files, revision)
 
-    def list(self, source: Source) -> tuple[list[RemoteFile], str]:
+    def list(self, source: Source, *, refresh: bool = False) -> tuple[list[RemoteFile], str]:
         """What a source names, and the commit of a repository; asks the Hub where the cache has no list.
 
         Raises:
@@ -70,7 +74,7 @@ class Fetcher:
         if not source.where.startswith(HUB_PREFIX):
             return web_files(source), ""
         repository = parse_repository(source.where)
-        listing = known_listing(repository)
+        listing = None if refresh and not repository.is_pinned else known_listing(repository)
         if repository in self._refused:
             raise self._refused[repository]
         if listing is None:
@@ -108,12 +112,13 @@ class Fetcher:
             self._say(str(error))
             return None
 
-    def _bring(self, file: RemoteFile) -> FetchedFile:
-        found = find(file)
+    def _bring(self, file: RemoteFile, *, refresh: bool) -> FetchedFile:
+        again = refresh and not (file.sha256 or file.git_blob)
+        found = None if again else find(file)
         if found:
             return found
         with self._alone(file) as folder:
-            found = find(file)  # another process may have brought it meanwhile
+            found = None if again else find(file)  # another process may have brought it meanwhile
             if found:
                 return found
             question = self.question(file)

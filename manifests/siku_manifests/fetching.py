@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from siku_manifests.absent import absent_sources
 from siku_manifests.addresses import HUB_PREFIX, is_package, is_remote, parse_repository
-from siku_manifests.cache import Fetched, find, forget
+from siku_manifests.cache import Fetched, find
 from siku_manifests.errors import InputError
 from siku_manifests.fetcher import Fetcher
 from siku_manifests.packages import fetch_package, is_cached
@@ -66,9 +66,7 @@ def fetch(task: Errand, *, refresh: bool, say: Callable[[str], None], show: Call
             if source.name in by_hand:
                 raise InputError(by_hand[source.name])
             if is_remote(source.where):
-                if refresh:
-                    forget(source)
-                for line in _standing(source, fetcher.fetch(source)):
+                for line in _standing(source, fetcher.fetch(source, refresh=refresh)):
                     show(line)
             elif is_package(source.where):
                 show(f"{source.name}: {source.where}, {size(_package(source.where, source.sha256, say=say))}")
@@ -76,9 +74,12 @@ def fetch(task: Errand, *, refresh: bool, say: Callable[[str], None], show: Call
                 show(f"{source.name}: {source.where}")
         except InputError as error:
             lacking.setdefault(str(error), []).append(source.name)
-    if task.whole and is_package(task.recipe.tokenizer.base):
-        base = task.recipe.tokenizer
-        show(f"[tokenizer] base: {base.base}, {size(_package(base.base, base.base_sha256, say=say))}")
+    base = task.recipe.tokenizer
+    if task.whole and is_package(base.base):
+        try:
+            show(f"[tokenizer] base: {base.base}, {size(_package(base.base, base.base_sha256, say=say))}")
+        except InputError as error:
+            lacking.setdefault(str(error), []).append("[tokenizer] base")
     if lacking:
         count = sum(len(names) for names in lacking.values())
         msg = f"{count} of {len(task.sources)} sources of recipe {task.recipe.name} are not here:"

@@ -78,7 +78,8 @@ class Hub:
         return Question(
             url=place,
             name=name,
-            token=os.environ.get("HF_TOKEN", ""),
+            # The environment's mirror is the user's choice; a recipe's may be a stranger's, who gets no token.
+            token=os.environ.get("HF_TOKEN", "") if place == url else "",
             if_refused=(
                 f"correct the name, or accept its terms at {HUB}/datasets/{repository.name} and set HF_TOKEN to a "
                 f"token of that account"
@@ -92,7 +93,7 @@ def _file(entry: dict[str, Any], repository: Repository) -> RepositoryFile:
     path = str(entry.get("path", ""))
     steps = PurePosixPath(path)
     if not path or steps.is_absolute() or ".." in steps.parts or "\0" in path:
-        msg = f"{repository.shown}: file {path!r} points outside the repository, which is hostile or broken: do not use it."
+        msg = f"{repository.shown}: file {path!r} points outside it, which is hostile or broken: do not use it."
         raise InputError(msg)
     lfs = entry.get("lfs")
     if lfs:

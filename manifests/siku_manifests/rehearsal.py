@@ -70,13 +70,19 @@ def plan_lines(name: str, recipe: Recipe, *, out: Path, workers: int, say: Calla
     absent = absent_sources(recipe) if find_stage(name).reads_raw else []
     if any(one.by_hand for one in absent):
         raise InputError(absence(recipe, absent))
-    if absent:
-        return absence(recipe, absent).splitlines()
-    resolved = resolve(name, recipe, out=out)
+    lacking = absence(recipe, absent).splitlines() if absent else []
+    try:
+        resolved = resolve(name, recipe, out=out)
+    except InputError:
+        if not lacking:
+            raise
+        return lacking  # nothing pins a source that is not here: there is no key yet
     lines = [f"{name} of recipe {recipe.name}, key {resolved.key[:8]}", f"  folder: {resolved.folder}"]
     lines += [f"  parent: {parent} {resolved.parent_ids[parent][:12]}" for parent in resolved.parents]
     if resolved.is_done:
         return [*lines, "  nothing to do: it is built"]
+    if lacking:
+        return [*lines, *(f"  {line}" for line in lacking)]
     raw = raw_files(recipe, folder=resolved.folder.parent, say=say) if resolved.stage.reads_raw else ()
     context = Context(recipe=recipe, folder=resolved.folder, parents=resolved.parents, raw=raw, workers=workers)
     first = resolved.stage.phases[0]

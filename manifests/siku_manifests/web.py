@@ -30,7 +30,7 @@ UNREACHED_ATTEMPTS = 3
 """When no connection comes about, more attempts only make the user wait for the sentence that helps."""
 LONGEST_WAIT = 300.0
 """Seconds that a server may ask for; a longer wait is the user's to decide."""
-_ANSWERS = {200, 206, 304, 416}
+_ANSWERS = {200, 206, 416}
 _PASSING_STATUSES = {408, 421, 425, 429}
 _MOST_JSON_BYTES = 256 << 20
 
@@ -111,7 +111,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 @contextmanager
 def ask(question: Question, *, timeout: float) -> Iterator[http.client.HTTPResponse]:
-    """The server's answer, its body unread; its status is 200, 206, 304 or 416.
+    """The server's answer, its body unread; its status is 200, 206 or 416.
 
     Raises:
         Passing: the server is out of reach, overloaded or faulty, or breaks off inside the block.

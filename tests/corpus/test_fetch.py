@@ -6,6 +6,7 @@ import functools
 import hashlib
 import http.server
 import json
+import shutil
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from siku_manifests.errors import InputError
 from siku_manifests.manifest import Manifest
 from siku_manifests.raw import raw_files
 from siku_manifests.recipe import load_recipe
+from siku_manifests.rehearsal import plan_lines
 from siku_manifests.runner import resolve, run_stage
 
 SENTENCE = "今年春天，城里的老人們在河邊種下了第{n}棵柳樹，孩子們每天放學以後都會去澆水，直到夏天來臨。"
@@ -88,6 +90,11 @@ def test_a_stage_fetches_what_it_lacks_and_pinning_changes_nothing(address: str,
     assert len(texts(tmp_path, path)) == len(TEXTS)
     again, built, said = build(tmp_path, recipe(tmp_path, where=f"{address}/news.jsonl", sha256=SHA256))
     assert (again.id, built, said) == (manifest.id, False, [])
+    shutil.rmtree(tmp_path / "cache")  # what is built needs no cache, and what is not says so
+    plan = functools.partial(plan_lines, "documents", out=tmp_path / "build", workers=1, say=said.append)
+    pinned = load_recipe(path)
+    assert plan(pinned)[-1] == "  nothing to do: it is built"
+    assert plan(load_recipe(path, ["keep_dropped=false"]))[-1] == "  What has an address is fetched by: siku fetch toy"
 
 
 @pytest.mark.parametrize(

@@ -217,6 +217,18 @@ def test_a_body_that_only_ends_is_taken_if_a_hash_tells(site: Any, fetcher: Fetc
     assert brought(fetcher, source(site.url("/a"), sha256=sha256(BODY))) == BODY
 
 
+@pytest.mark.parametrize(("name", "taken"), [("a.jsonl", False), ("a.jsonl.gz", True)])
+def test_a_body_that_the_server_packs_is_not_taken_for_the_file(
+    site: Any, fetcher: Fetcher, source: Make, name: str, taken: bool
+) -> None:
+    site.add(f"/{name}", BODY, extra={"Content-Encoding": "gzip"})
+    if taken:  # some servers say so of a file that is packed by itself
+        assert brought(fetcher, source(site.url(f"/{name}"))) == BODY
+    else:
+        with pytest.raises(InputError, match="packs the file although"):
+            fetcher.fetch(source(site.url(f"/{name}")))
+
+
 def test_what_had_come_before_a_kill_is_used(site: Any, fetcher: Fetcher, source: Make, tmp_path: Path) -> None:
     """Whole, with or without knowing so; too much; and a state that is damaged."""
     wanted = source(site.url("/a"), sha256=sha256(BODY))

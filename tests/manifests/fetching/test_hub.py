@@ -72,9 +72,7 @@ def test_patterns_choose_files(hub: Any, fetcher: Fetcher, source: Make) -> None
     fetched = fetcher.fetch(source(f"hf:lab/corpus@{COMMIT}", path=("data/*",), exclude=("**/small*",)))
     assert [file.path for file in fetched.files] == ["data/大.jsonl"]
     assert not any("small" in path for path in asked(hub))
-    with pytest.raises(
-        InputError, match=r"no file of hf:lab/corpus@01234567 matches \*\.zip; it has 2 files: data/"
-    ):
+    with pytest.raises(InputError, match=r"no file of hf:lab/corpus@01234567 matches \*\.zip; it has 2 files: data/"):
         fetcher.fetch(source(f"hf:lab/corpus@{COMMIT}", path=("*.zip",)))
 
 
@@ -144,7 +142,7 @@ def test_what_is_no_hub_is_said(hub: Any, fetcher: Fetcher, source: Make) -> Non
 def test_a_path_out_of_the_repository_is_refused(hub: Any, fetcher: Fetcher, source: Make) -> None:
     tree = json.dumps([entry("../../.bashrc", SMALL)]).encode()
     hub.add(f"/api/datasets/lab/hostile/tree/{COMMIT}?recursive=true", tree)
-    with pytest.raises(InputError, match="points outside the repository"):
+    with pytest.raises(InputError, match="points outside it"):
         fetcher.fetch(source(f"hf:lab/hostile@{COMMIT}"))
 
 
@@ -152,5 +150,22 @@ def test_a_mirror_of_the_recipe_serves_the_hub_too(
     hub: Any, source: Make, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("HF_ENDPOINT")
+    monkeypatch.setenv("HF_TOKEN", "secret")  # which is nothing for a place that a recipe names
     mirrors = {"https://huggingface.co/": hub.url("/")}
     assert len(Fetcher(mirrors, say=said.append).fetch(source(f"hf:lab/corpus@{COMMIT}")).files) == 2
+    assert not any("authorization" in headers for _, _, headers in hub.questions)
+
+
+def test_a_branch_that_moved_is_followed_when_asked(hub: Any, fetcher: Fetcher, source: Make) -> None:
+    wanted = source("hf:lab/corpus@main", path=("**/small*",))
+    assert fetcher.fetch(wanted).revision == COMMIT
+    new = SMALL * 2
+    hub.add("/api/datasets/lab/corpus/revision/main", json.dumps({"sha": OTHER}).encode())
+    tree = json.dumps([entry("data/small.jsonl", new)]).encode()
+    hub.add(f"/api/datasets/lab/corpus/tree/{OTHER}?recursive=true", tree, instead=[(404, {})])
+    hub.add(f"/datasets/lab/corpus/resolve/{OTHER}/data/small.jsonl", new)
+    assert fetcher.fetch(wanted).revision == COMMIT
+    with pytest.raises(InputError):
+        fetcher.fetch(wanted, refresh=True)
+    assert known(wanted) is not None  # a failure costs nothing that was there
+    assert Fetcher({}, say=print).fetch(wanted, refresh=True).files[0].file.read_bytes() == new
