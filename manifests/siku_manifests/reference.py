@@ -10,7 +10,7 @@ import inspect
 import sys
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 import click
 import msgspec
@@ -75,6 +75,8 @@ def _kind(kind: Any) -> str:
     """A type in TOML's words."""
     if kind == Profile:
         return "a profile"
+    if get_origin(kind) is Annotated:
+        return _bounded(*get_args(kind))
     if get_origin(kind) is dict:
         key, value = get_args(kind)
         return f"table of {_kind(key)} to {_kind(value)}"
@@ -82,9 +84,13 @@ def _kind(kind: Any) -> str:
         return f"array of {_kind(get_args(kind)[0])}"
     if get_args(kind):
         return " or ".join(f"`{_toml(choice)}`" for choice in get_args(kind))
-    if issubclass(kind, msgspec.Struct):
-        return "table, see below"
-    return {str: "text", int: "integer", float: "number", bool: "true or false"}[kind]
+    names = {str: "text", int: "integer", float: "number", bool: "true or false"}
+    return names.get(kind, "table, see below")
+
+
+def _bounded(kind: Any, bounds: msgspec.Meta) -> str:
+    limits = (("from", bounds.ge), ("above", bounds.gt), ("to", bounds.le))
+    return " ".join([_kind(kind), *(f"{word} {limit}" for word, limit in limits if limit is not None)])
 
 
 def _default(field: msgspec.structs.FieldInfo) -> str:
