@@ -162,7 +162,9 @@ def _decide(signed: SignedParts, files: _Files, *, threshold: float, index: Inde
         known = np.isin(first, unique[matches.known >= 0])
     # A cluster is known as a whole or not at all, so no survivor of another document goes.
     kept = (verdicts.fate < EXACT) & ~known
-    write_table(duplicates_table(signed, verdicts, but=known), out / "duplicates.parquet")
+    gone = duplicates_table(signed, verdicts, but=known)
+    gone = gone.add_column(1, "id", signed.id_column(gone["row"].to_numpy()))
+    write_table(gone, out / "duplicates.parquet")
     write_table(pairs_table(signed, found), out / "pairs.parquet")
     bounds = np.cumsum([0, *files.counts])
     for path, low, high in zip(files.paths, bounds[:-1], bounds[1:], strict=True):

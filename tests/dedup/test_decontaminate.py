@@ -154,3 +154,11 @@ def test_published_questions_are_found_in_exam_papers_and_not_in_poems(shared_da
     hits = found(questions, *papers)
     searchable = [row for row, question in enumerate(questions) if len(question.text) > 12]
     assert set(searchable) <= hits.keys()
+
+
+def test_every_one_of_130_evaluation_questions_is_found_where_it_is_answered(shared_data: Path) -> None:
+    questions = read_questions(shared_data / "firefly" / "firefly-eval.xlsx")
+    answer = "这里是一篇很长的回答，说的是别的事情，与题目没有一句相同。" * 20
+    talks = [f"问：{question.text}\n答：{answer}" for question in questions]
+    assert sorted(found(questions, *talks)) == list(range(130))
+    assert found(questions, answer, *["春眠不覺曉，處處聞啼鳥。夜來風雨聲，花落知多少。"] * 3) == {}

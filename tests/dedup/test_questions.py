@@ -33,6 +33,20 @@ def test_every_form_gives_the_same_question(tmp_path: Path) -> None:
         assert read_questions(path) == [Question(path.name, 1, TEXT, OPTIONS)], path.name
 
 
+@pytest.mark.parametrize("explained", [False, True])
+def test_c_eval_as_it_is_published(tmp_path: Path, explained: bool) -> None:
+    columns = {"id": [0, 1], "question": [TEXT, "第二题"], **{x: [o, x] for x, o in zip("ABCD", OPTIONS, strict=True)}}
+    columns |= {"answer": ["C", "A"]} | ({"explanation": ["食盐", ""]} if explained else {})
+    rows = [list(columns), *zip(*columns.values(), strict=True)]
+    lines = "".join(",".join(map(str, row)) + "\n" for row in rows)
+    (tmp_path / "marxism_val.csv").write_text(lines, encoding="utf-8")
+    pq.write_table(pa.table(columns), tmp_path / "val.parquet")
+    for path in sorted(tmp_path.iterdir()):
+        first, second = read_questions(path)
+        assert first == Question(path.name, 1, TEXT, OPTIONS)
+        assert second == Question(path.name, 2, "第二题", ("A", "B", "C", "D"))
+
+
 def test_a_workbook_with_shared_inline_and_missing_cells(tmp_path: Path) -> None:
     shared = f'<sst xmlns="{WORKBOOK}"><si><t>instruction</t></si><si><r><t>写一首</t></r><r><t>诗</t></r></si></sst>'
     sheet = (
