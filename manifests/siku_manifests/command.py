@@ -47,6 +47,14 @@ class LazyGroup(click.Group):
         names = set(_points())
         return [name for name in ORDER if name in names] + sorted(names - set(ORDER))
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command of two words, such as `tokenizer compare`, by its name with a dash, as well as with it."""
+        if (two := "-".join(args[:2])) in _points():
+            args = [two, *args[2:]]
+        return super().resolve_command(ctx, args)
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import one command."""
         point = _points().get(cmd_name)
@@ -59,14 +67,6 @@ def _points() -> dict[str, importlib.metadata.EntryPoint]:
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find a command of two words, such as `tokenizer compare`, by its name with a dash, as well as with it."""
-        if (two := "-".join(args[:2])) in _points():
-            args = [two, *args[2:]]
-        return super().resolve_command(ctx, args)
-
 @click.version_option(package_name="siku", message="siku %(version)s")
 def cli() -> None:
     """四库 Siku: raw Chinese text to a trained model, with a proof of how it was made.
