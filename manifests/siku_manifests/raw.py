@@ -21,6 +21,8 @@ from siku_manifests.sections import Source
 from siku_manifests.stage import RawFile
 
 HASHES_FILE = "raw-hashes.json"
+READ_SUFFIXES = (".json", ".py")
+MODEL_SUFFIXES = (*READ_SUFFIXES, ".safetensors", ".bin")
 BASE_CONFIG = "tokenizer_config.json"
 """Says which token of a base ends a document."""
 
@@ -168,6 +170,31 @@ def base_digest(recipe: Recipe) -> str:
     beside = place.parent.glob(BASE_CONFIG) if place.suffix == ".json" else ()
     files = sorted(place.glob("tokenizer*") if place.is_dir() else {place, *beside})
     return sha256_value([[path.name, sha256_file(path)] for path in files if path.is_file()])
+
+
+def model_digest(recipe: Recipe) -> str:
+    """What identifies `[pretrain] base`: a name with its commit, or in a folder the files that make a model.
+
+    Weights count by name and size, since hashing 13 GB takes longer than deciding that there is nothing to do;
+    configurations, indexes and code count by their bytes.
+
+    Raises:
+        InputError: the folder does not exist.
+    """
+    base = recipe.pretrain.base
+    if base.startswith("seed:") or recipe.pretrain.revision:
+        return base
+    folder = Path(base)
+    if not folder.is_dir():
+        msg = (
+            f"[pretrain] base = {base!r} does not exist; put the model's folder there, correct the recipe, or, for a "
+            f"name on the Hub, set pretrain.revision to a commit of it."
+        )
+        raise InputError(msg)
+    files = sorted(path for path in folder.iterdir() if path.suffix in MODEL_SUFFIXES)
+    return sha256_value(
+        [[path.name, path.stat().st_size, sha256_file(path) if path.suffix in READ_SUFFIXES else ""] for path in files]
+    )
 
 
 def _local_files(source: Source, hashes: HashCache) -> Iterator[RawFile]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 import typing
@@ -14,6 +13,7 @@ import msgspec
 
 from siku_manifests.addresses import WEB_PREFIXES, check_where, is_fetched, is_package
 from siku_manifests.errors import RecipeError
+from siku_manifests.recipefile import read_tree, recipe_path, suggestion
 from siku_manifests.sections import (
     Decontaminate,
     Dedup,
@@ -26,8 +26,6 @@ from siku_manifests.sections import (
     Tokens,
 )
 
-RECIPES = Path("manifests")
-RECIPE_FILE = "recipe.toml"
 SHARE_ROUNDING = 0.01
 """Shares may miss 1 by this much, since they are written as rounded percents."""
 
@@ -39,6 +37,11 @@ class Recipe(Section, frozen=True, kw_only=True):
     """Names the folder under `build/`."""
     description: str = ""
     """For people; decides nothing."""
+    extends: str = ""
+    """Another recipe, of which this one says only what is different: tables are joined key by key, and a list such as
+    `[[source]]` takes the place of the other's. Local paths stay relative to the other's root."""
+    lineage: tuple[str, ...] = ()
+    """Filled in for a recipe that extends others: their names, nearest first; what they have built is used."""
     root: str = "."
     """The folder that local paths of the recipe are relative to, itself relative to the recipe's folder; no part of an
     id, so `--set root=/data` moves nothing but the files."""
@@ -71,25 +74,8 @@ class Recipe(Section, frozen=True, kw_only=True):
         for source in self.source:
             if source.name == name:
                 return source
-        msg = f"{self.name}: no source is called {name!r}{_suggestion(name, [s.name for s in self.source])}"
+        msg = f"{self.name}: no source is called {name!r}{suggestion(name, [s.name for s in self.source])}"
         raise RecipeError(msg)
-
-
-def recipe_path(name_or_path: str) -> Path:
-    """The file of a recipe given by its name (`sample`), its folder or its own path.
-
-    Raises:
-        RecipeError: none of the three exists.
-    """
-    given = Path(name_or_path)
-    for candidate in (given, given / RECIPE_FILE, RECIPES / name_or_path / RECIPE_FILE):
-        if candidate.is_file():
-            return candidate
-    known = sorted(folder.parent.name for folder in RECIPES.glob(f"*/{RECIPE_FILE}"))
-    there = f"; there are: {', '.join(known)}" if known else f"; there is no folder {RECIPES}/ here"
-    near = _suggestion(name_or_path, known)
-    msg = f"{name_or_path}: no such recipe{there}{near} Give a name or the path of a recipe.toml."
-    raise RecipeError(msg)
 
 
 def load_recipe(name_or_path: str, overrides: Iterable[str] = ()) -> Recipe:
@@ -100,14 +86,11 @@ def load_recipe(name_or_path: str, overrides: Iterable[str] = ()) -> Recipe:
         overrides: `dedup.threshold=0.75`, `source.poetry.weight=2`; values in TOML, anything else is text.
 
     Raises:
-        RecipeError: no such file, not TOML, an unknown key, a value of the wrong kind, two sources of one name.
+        RecipeError: no such file, or none that it extends, not TOML, an unknown key, a value of the wrong kind, two
+            sources of one name.
     """
     path = recipe_path(name_or_path)
-    try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        msg = f"{path}: not valid TOML: {error}."
-        raise RecipeError(msg) from error
+    tree = read_tree(path)
     tree.setdefault("name", path.resolve().parent.name)
     for override in overrides:
         _apply_override(tree, override)
@@ -138,11 +121,11 @@ def _explain(message: str, tree: dict[str, Any], path: Path) -> str:
     wrong = re.search(r"Invalid enum value '(.+?)'", what)
     if wrong and typing.get_origin(kind) is typing.Literal:
         choices = [str(choice) for choice in typing.get_args(kind)]
-        return f"{where} cannot be {wrong.group(1)!r}{_suggestion(wrong.group(1), choices)} Use {', '.join(choices)}."
+        return f"{where} cannot be {wrong.group(1)!r}{suggestion(wrong.group(1), choices)} Use {', '.join(choices)}."
     if unknown is None:
         return f"{where} {what[0].lower()}{what[1:]}."
     known = sorted(getattr(kind, "__struct_fields__", ()))
-    near = _suggestion(unknown.group(1), known)
+    near = suggestion(unknown.group(1), known)
     return f"{where} has no key {unknown.group(1)!r}{near} Its keys are {', '.join(known)}."
 
 
@@ -155,11 +138,6 @@ def _kind_at(place: str) -> Any:
             if isinstance(argument, type) and issubclass(argument, msgspec.Struct):
                 kind = argument
     return kind
-
-
-def _suggestion(given: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(given, list(known), n=1)
-    return f"; did you mean {near[0]!r}?" if near else "."
 
 
 def _apply_override(tree: dict[str, Any], override: str) -> None:
@@ -182,7 +160,7 @@ def _source_node(sources: list[Any], name: str, override: str) -> Any:
         if source.get("name") == name:
             return source
     names = [source.get("name", "") for source in sources]
-    msg = f"--set {override}: no source is called {name!r}{_suggestion(name, names)} There are {', '.join(names)}."
+    msg = f"--set {override}: no source is called {name!r}{suggestion(name, names)} There are {', '.join(names)}."
     raise RecipeError(msg)
 
 
@@ -265,4 +243,10 @@ def _resolve_roots(recipe: Recipe, folder: Path) -> Recipe:
     if tokenizer.base and not tokenizer.base.startswith(("npm:", "pypi:")):
         base = str((root / Path(tokenizer.base).expanduser()).resolve())
         tokenizer = msgspec.structs.replace(tokenizer, base=base)
-    return msgspec.structs.replace(recipe, source=sources, decontaminate=decontaminate, tokenizer=tokenizer)
+    pretrain = recipe.pretrain
+    if not (pretrain.base.startswith("seed:") or pretrain.revision):  # a revision is what a name on the Hub has
+        base = str((root / Path(pretrain.base).expanduser()).resolve())
+        pretrain = msgspec.structs.replace(pretrain, base=base)
+    return msgspec.structs.replace(
+        recipe, source=sources, decontaminate=decontaminate, tokenizer=tokenizer, pretrain=pretrain
+    )

@@ -35,7 +35,7 @@ from siku_manifests.manifest import (
 from siku_manifests.pool import remove_partial, run_ranges
 from siku_manifests.progress import Progress
 from siku_manifests.provenance import environment, run_record
-from siku_manifests.raw import base_digest, fetch_unpinned, question_digests, raw_files, source_digests
+from siku_manifests.raw import base_digest, fetch_unpinned, model_digest, question_digests, raw_files, source_digests
 from siku_manifests.recipe import Recipe
 from siku_manifests.stage import PARTS, Context, Outcome, Phase, Range, RawFile, Stage, chain, find_stage, load_function
 
@@ -59,10 +59,15 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_done(self) -> bool:
         """Whether a manifest with this key is there."""
-        try:
-            return read_manifest(self.folder).record.key == self.key
-        except VerificationError:
-            return False
+        return is_built(self.folder, self.key)
+
+
+def is_built(folder: Path, key: str) -> bool:
+    """Whether a folder holds a finished stage of this key."""
+    try:
+        return read_manifest(folder).record.key == key
+    except VerificationError:
+        return False
 
 
 def recipe_slice(stage: Stage, recipe: Recipe) -> dict[str, Any]:
@@ -77,6 +82,8 @@ def recipe_slice(stage: Stage, recipe: Recipe) -> dict[str, Any]:
         part["decontaminate"]["files"] = question_digests(recipe)
     if "tokenizer" in part:
         part["tokenizer"]["base"] = base_digest(recipe)
+    if "pretrain" in part:
+        part["pretrain"]["base"] = model_digest(recipe)
     return part
 
 
@@ -116,12 +123,18 @@ def resolve(name: str, recipe: Recipe, *, out: Path) -> Resolved:
         stage=stage,
         recipe=recipe,
         key=key,
-        folder=home / f"{stage.name}-{key[:8]}",
+        folder=stage_folder(recipe, f"{stage.name}-{key[:8]}", key, out=out),
         parents=parents,
         parent_ids=ids,
         slice=part,
         code=code,
     )
+
+
+def stage_folder(recipe: Recipe, name: str, key: str, *, out: Path) -> Path:
+    """Where a stage is built: with the recipe, or with one that it extends if that has built it already."""
+    places = [out / home / name for home in (recipe.name, *recipe.lineage)]
+    return next((place for place in places if is_built(place, key)), places[0])
 
 
 def command_of(stage_name: str) -> str:

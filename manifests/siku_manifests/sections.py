@@ -169,7 +169,7 @@ class Pretrain(Section, frozen=True, kw_only=True):
     revision: str = ""
     """Commit of the base's repository, 40 hexadecimal digits; required for a name, without meaning for a folder."""
     trust_remote_code: bool = False
-    """Run the model code that lies in the base's repository, which some families need; `docs/families.md` says which."""
+    """Run the model code that lies in the base's repository, which some families need (`docs/families.md`)."""
     model: SeedModel = SeedModel()
     """Shape of the seeded base; without meaning for any other."""
     method: Literal["qlora", "lora", "full"] = "qlora"
@@ -190,6 +190,8 @@ class Pretrain(Section, frozen=True, kw_only=True):
     """Whether documents of a window are kept from seeing each other; `seen` is for a base that can do no other."""
     gradient_checkpointing: bool = False
     """Compute each layer a second time in the backward pass, for less memory and about a third more time."""
+    embeddings: Literal["trained", "frozen"] = "trained"
+    """Whether embedding and head are trained; with new pieces they must be, and they are most of what is trained."""
     new_rows: Literal["subpieces", "mean", "random"] = "subpieces"
     """Where the embedding and head rows of new pieces start: the mean of the base pieces that spell them,
     the mean of all rows, or noise of the same spread."""

@@ -52,7 +52,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     sections: tuple[str, ...] = ()
     """Fields of the recipe that the stage depends on."""
     free: tuple[str, ...] = ()
-    """Knobs in them that decide no byte, as `section.knob`: a run goes on, or stays done, when one of them is turned."""
+    """Knobs in them that decide no byte, as `section.knob`: when one is turned a run goes on, or stays done."""
     source_fields: tuple[str, ...] = ()
     """Fields of each `[[source]]` that it depends on."""
     portable: bool = True

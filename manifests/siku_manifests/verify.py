@@ -22,7 +22,8 @@ from siku_manifests.digest import content_sha256, sha256_file
 from siku_manifests.errors import InputError, VerificationError
 from siku_manifests.manifest import MANIFEST_FILE, Manifest, read_manifest
 from siku_manifests.progress import Progress
-from siku_manifests.recipe import Recipe, recipe_path
+from siku_manifests.recipe import Recipe
+from siku_manifests.recipefile import recipe_path
 from siku_manifests.runner import done_folders, run_stage
 from siku_manifests.stage import chain
 

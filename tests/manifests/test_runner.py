@@ -80,6 +80,20 @@ def test_a_knob_redoes_only_what_depends_on_it(toy) -> None:
     assert len(list((toy.out / "toy").glob("lines-*"))) == 1
 
 
+def test_what_an_extended_recipe_has_built_is_used_from_there(toy, tmp_path: Path) -> None:
+    assert toy.run("lines", toy.recipe).returncode == 0
+    (tmp_path / "large").mkdir()
+    large = tmp_path / "large" / "recipe.toml"
+    large.write_text(f'extends = "{toy.recipe}"\n[dedup]\nthreshold = 0.7\n', encoding="utf-8")
+    assert "up to date" in toy.run("lines", large).stdout
+    assert toy.run("lengths", large).returncode == 0
+    assert not list((toy.out / "large").glob("lines-*"))
+    assert len(list((toy.out / "large").glob("lengths-*"))) == 1
+    own = toy.run("lines", large, "--set", "seed=99")
+    assert own.returncode == 0
+    assert len(list((toy.out / "large").glob("lines-*"))) == 1
+
+
 def test_a_changed_raw_file_redoes_its_stage(toy) -> None:
     toy.run("lines", toy.recipe)
     before = identity(toy.folder("lines"))

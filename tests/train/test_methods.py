@@ -19,7 +19,9 @@ from siku_manifests.errors import InputError, RecipeError
 from siku_manifests.sections import Pretrain
 from siku_train.adapters import trainable_parameters
 from siku_train.build import write_model
+from siku_train.embeddings import NewPieces
 from siku_train.methods import check_method
+from siku_train.model import build_model
 from siku_train.optimizer import parameter_groups
 from siku_train.plan import Plan
 from siku_train.pretrain import PretrainTrainer
@@ -77,6 +79,20 @@ def test_chosen_targets_only(make_model: Make, options: Pretrain) -> None:
     model = make_model(change(options, targets=("q_proj", "v_proj")))
     adapted = {name.split(".lora_A")[0].rpartition(".")[2] for name, _ in model.named_parameters() if "lora_A" in name}
     assert adapted == {"q_proj", "v_proj"}
+
+
+def test_frozen_embeddings_leave_the_adapters_alone(
+    make_model: Make, base: Path, options: Pretrain, tmp_path: Path
+) -> None:
+    chosen = change(options, embeddings="frozen")
+    with pytest.raises(RecipeError, match=r'embeddings = "frozen" leaves the rows of new pieces as they began; use'):
+        make_model(chosen)
+    model = build_model(base, chosen, pieces=NewPieces(320, []), seed=3)
+    assert {name.rpartition(".lora_")[1] for name, w in model.named_parameters() if w.requires_grad} == {".lora_"}
+    model(**window())["loss"].backward()
+    assert model.get_output_embeddings().weight.grad is None
+    groups = parameter_groups(model.named_parameters(), ("embed_tokens", "lm_head"), chosen)
+    assert [len(group["params"]) for group in groups] == [28]
 
 
 def test_lora_plus_and_embeddings_have_rates_of_their_own(make_model: Make, options: Pretrain) -> None:

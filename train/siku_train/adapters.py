@@ -67,34 +67,34 @@ def chosen_targets(model: Any, options: Pretrain) -> tuple[str, ...]:
 
 
 def attach_adapters(model: Any, options: Pretrain, *, seed: int) -> PeftModel:
-    """Freeze the base, add LoRA to its linear layers, and train embedding and head in float32.
+    """Freeze the base, add LoRA to its linear layers, and train these, embedding and head in float32.
 
     Args:
         model: from `load_base`, its vocabulary extended.
-        options: rank, alpha, dropout, targets, rslora, dora, adapter_start.
+        options: rank, alpha, dropout, targets, embeddings, rslora, dora, adapter_start.
         seed: decides the adapters' first weights.
 
     Raises:
         RecipeError: the recipe names a layer that the model does not have.
     """
     embedding, *head = embedding_names(model)
-    tied = bool(model.config.tie_word_embeddings)
+    trained, tied = options.embeddings == "trained", bool(model.config.tie_word_embeddings)
     config = LoraConfig(
         r=options.rank,
         lora_alpha=options.alpha,
         lora_dropout=options.dropout,
         target_modules=list(chosen_targets(model, options)),
-        modules_to_save=[embedding, *head],
+        modules_to_save=[embedding, *head] if trained else None,
         use_rslora=options.rslora,
         use_dora=options.dora,
         init_lora_weights="pissa" if options.adapter_start == "pissa" else True,
-        ensure_weight_tying=tied and embedding == KNOWN_TO_PEFT,
+        ensure_weight_tying=trained and tied and embedding == KNOWN_TO_PEFT,
         task_type="CAUSAL_LM",
     )
     with torch.random.fork_rng(), _quiet_peft():
         torch.manual_seed(seed)
         adapted = get_peft_model(model, config)
-    if tied:
+    if trained and tied:
         _tie_trained(model)
     return train_in_float32(adapted)
 

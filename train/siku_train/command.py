@@ -16,6 +16,13 @@ _build = pretrain.callback
 
 
 def _build_or_show(*, show_batch: bool, **options: Any) -> None:
+    if options["dry_run"]:
+        from siku_train.intent import intent_lines  # noqa: PLC0415  keeps `siku pretrain --help` quick
+
+        recipe = load_recipe(options["recipe"], options["overrides"])
+        click.echo(f"training of recipe {recipe.name}")
+        for line in intent_lines(recipe):
+            click.echo(line)
     if not show_batch:
         assert _build is not None
         _build(**options)

@@ -20,6 +20,7 @@ def _refusals(options: Pretrain) -> list[tuple[bool, str]]:
     full = options.method == "full"
     named = {
         "targets": bool(options.targets),
+        'embeddings = "frozen"': options.embeddings == "frozen",
         "rslora": options.rslora,
         "dora": options.dora,
         "adapter_start": options.adapter_start != "zero",

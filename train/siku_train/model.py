@@ -9,6 +9,7 @@ may ask for one that is initialised from the seed, which is then written to a fo
 from pathlib import Path
 from typing import Any
 
+from siku_manifests.errors import RecipeError
 from siku_manifests.sections import Pretrain
 from siku_train.adapters import attach_adapters, train_in_float32
 from siku_train.base import load_base
@@ -37,6 +38,12 @@ def build_model(base: str | Path, options: Pretrain, *, pieces: NewPieces, seed:
         RecipeError: options, tokenizer and base do not go together.
     """
     check_method(options)
+    if pieces.spelled and options.embeddings == "frozen":
+        msg = (
+            '[pretrain] embeddings = "frozen" leaves the rows of new pieces as they began; use "trained", or a '
+            'vocabulary as it is with [tokenizer] mode = "unchanged".'
+        )
+        raise RecipeError(msg)
     model = load_base(base, options)
     extend_vocabulary(model, pieces, start=options.new_rows, seed=seed)
     with without_dropout(model):

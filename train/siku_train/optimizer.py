@@ -40,4 +40,4 @@ def parameter_groups(named: Iterable[tuple[str, Tensor]], embeddings: Sequence[s
         {"params": rows, "lr": options.embedding_learning_rate or rate},
         {"params": second, "lr": rate * options.lora_plus},
     ]
-    return groups if second else groups[:2]
+    return [group for group in groups if group["params"]]
