@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import random
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -186,3 +187,16 @@ def test_a_vocabulary_decides_the_width_of_ids(tiny: Model) -> None:
 def test_control_ids(mistral: Model) -> None:
     assert (encoder(mistral).bos, encoder(mistral).eos) == (1, 2)
     assert not {1, 2} & set(encoder(mistral).encode("<s>a</s>"))
+
+
+def test_the_documented_examples_run(extended: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Path(__file__).parents[2] / "docs" / "tokenizer.md"
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "tokenizer.model").write_bytes(extended.raw)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(block, names)
+    assert len(blocks) == 2
+    assert names["ids"]
+    assert len(names["inputs_and_last_label"]) == 17  # type: ignore[arg-type]

@@ -63,6 +63,11 @@ def test_anything_else_is_refused(raw: bytes) -> None:
         parse_model(raw)
 
 
+def test_a_tiktoken_file_is_told_from_damage() -> None:
+    with pytest.raises(InputError, match="a tiktoken file, not a SentencePiece model; give the"):
+        parse_model(b"IQ== 0\nIg== 1\nIw== 2\n")
+
+
 def test_a_cut_file_is_refused(tiny: Model) -> None:
     with pytest.raises(InputError, match="not a SentencePiece model"):
         parse_model(tiny.raw[:-7])

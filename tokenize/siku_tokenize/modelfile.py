@@ -16,6 +16,7 @@ Source: sentencepiece, src/sentencepiece_model.proto; protobuf.dev, "Encoding".
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from pathlib import Path
 
 from siku_manifests.errors import InputError
 
+TIKTOKEN = re.compile(rb"[A-Za-z0-9+/]+=* \d+\r?\n")
+"""A line of a tiktoken file: bytes in base 64, rank. Llama-3's and Qwen's first come as such, under the same name."""
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 BPE = 2
 
@@ -152,6 +155,9 @@ def parse_model(raw: bytes, *, name: str = "the model") -> Model:
     Raises:
         InputError: this is not a SentencePiece model.
     """
+    if TIKTOKEN.match(raw):
+        msg = f"{name}: a tiktoken file, not a SentencePiece model; give the tokenizer.json of the same base."
+        raise InputError(msg)
     pieces: list[Piece] = []
     trainer: dict[int, int | bytes] = {}
     normalizer: dict[int, int | bytes] = {}

@@ -160,12 +160,12 @@ def open_token_writer(stem: Path, dtype: DTypeLike) -> Iterator[TokenWriter]:
         sync_folder(stem.parent)
 
 
-def write_token_file(stem: Path, documents: Iterable[NDArray[Any]], dtype: DTypeLike) -> TokenFile:
+def write_token_file(stem: Path | str, documents: Iterable[NDArray[Any]], dtype: DTypeLike) -> TokenFile:
     """Write one document after the other and open the result.
 
-    Example: write_token_file(Path("news"), [np.array([5, 6, 2]), np.array([2])], np.uint16).lengths -> [3, 1]
+    Example: write_token_file("news", [np.array([5, 6, 2]), np.array([2])], np.uint16).lengths -> [3, 1]
     """
-    with open_token_writer(stem, dtype) as writer:
+    with open_token_writer(Path(stem), dtype) as writer:
         for document in documents:
             writer.write(document, np.array([len(document)]))
     return TokenFile(stem)
