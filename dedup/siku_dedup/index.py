@@ -1,7 +1,7 @@
 """A kept index of an earlier corpus, against which new documents are compared without reading that corpus again.
 
 index.json            format, version, how documents were signed, and of each file its size and XXH3-128
-GENERATION/           one addition, 00000 first: a signed part (`parts.py`), and beside it
+GENERATION/           an addition or a part of one, 00000 first: a signed part (`parts.py`), and beside it
     band-00.keys.npy  uint64 (D,), the keys of one band in ascending order
     band-00.rows.npy  int32 (D,), the document of each key
     exact.keys.npy    uint64 (D, 2), the hashes of the key texts, ascending
@@ -29,6 +29,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from siku_dedup.parts import SignedParts, write_part
+from siku_dedup.points import row_cuts
 from siku_dedup.signing import SignedBatch, Signer
 from siku_manifests.atomic import PARTIAL_SUFFIX, make_folder, sync_folder, write_json
 from siku_manifests.errors import InputError, storage_errors
@@ -37,6 +38,8 @@ FORMAT = "siku-dedup-index"
 VERSION = 1
 INDEX_FILE = "index.json"
 EXACT_NAME = "exact"
+GENERATION_POINTS = 1 << 27
+"""Code points of a generation, signatures and bands counted as such: half a GB, which is held in memory once."""
 _CHUNK = 1 << 22
 
 
@@ -109,28 +112,36 @@ class Index:
             self.generations.append(Generation(self.folder / name, SignedParts([self.folder / name])))
 
     def add(self, signed: SignedParts, rows: NDArray[np.int64]) -> None:
-        """Add documents as a generation of their own; nothing is written for none.
+        """Add documents as generations of at most `GENERATION_POINTS`; nothing is written for none.
 
         Raises:
             StorageError: no room or no permission; the index stays as it was.
         """
         if not len(rows):
             return
-        name = f"{len(self.generations):05d}"
         make_folder(self.folder)
-        partial = self.folder / (name + PARTIAL_SUFFIX)
+        costs = np.concatenate([np.zeros(1, np.int64), np.cumsum(signed.lengths[rows] + 2 * self._signer.permutations)])
+        cuts = row_cuts(costs, GENERATION_POINTS)
+        added = [self._write(signed, rows[low:high], place) for place, (low, high) in enumerate(cuts)]
+        files = self._files | {
+            f"{folder.name}/{path.name}": _measure(path) for folder in added for path in sorted(folder.iterdir())
+        }
+        write_json(self.folder / INDEX_FILE, {**self._record(), "files": files})
+        self._files = files
+        self.generations += [Generation(folder, SignedParts([folder])) for folder in added]
+
+    def _write(self, signed: SignedParts, rows: NDArray[np.int64], place: int) -> Path:
+        folder = self.folder / f"{len(self.generations) + place:05d}"
+        partial = folder.with_name(folder.name + PARTIAL_SUFFIX)
         with storage_errors(partial):
-            for leftover in (partial, self.folder / name):
+            for leftover in (partial, folder):
                 shutil.rmtree(leftover, ignore_errors=True)
             partial.mkdir()
             write_part(partial, *_subset(signed, rows, self._signer))
             _write_sorted(partial, SignedParts([partial]))
             sync_folder(partial)
-            partial.rename(self.folder / name)
-        files = {f"{name}/{path.name}": _measure(path) for path in sorted((self.folder / name).iterdir())}
-        self._files = self._files | files
-        write_json(self.folder / INDEX_FILE, {**self._record(), "files": self._files})
-        self.generations.append(Generation(self.folder / name, SignedParts([self.folder / name])))
+            partial.rename(folder)
+        return folder
 
 
 def _subset(

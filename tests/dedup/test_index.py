@@ -95,6 +95,18 @@ def test_the_kept_list_is_that_of_one_run(tmp_path: Path) -> None:
     assert len(Index(index, SIGNER)) == sum(remain)
 
 
+def test_a_large_addition_is_cut_into_generations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = texts(12, 40), texts(13, 10)
+    monkeypatch.setattr("siku_dedup.index.GENERATION_POINTS", 4000)
+    run(tmp_path, "a", old, index=tmp_path / "index")
+    opened = Index(tmp_path / "index", SIGNER)
+    assert (len(opened), len(opened.generations)) == (40, 5)
+    found = run(tmp_path, "b", [*old[::3], *new, edited(old[-1], 1)], index=tmp_path / "index")
+    assert (found.known, found.exact, found.near) == (15, 0, 0)
+    assert kept(tmp_path, "b") == [f"b{row:04d}" for row in range(14, 24)]
+    assert len(Index(tmp_path / "index", SIGNER).generations) == 7
+
+
 def test_order_of_new_documents_does_not_matter(tmp_path: Path, signed: Callable[..., SignedParts]) -> None:
     old = texts(6, 30)
     run(tmp_path, "a", old, index=tmp_path / "index")
