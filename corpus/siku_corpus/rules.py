@@ -22,7 +22,7 @@ _CONTROLS = (
 )
 _LINE_ENDS = "\r\x0b\x0c\x85\u2028\u2029"
 _WIDE = "０-９Ａ-Ｚａ-ｚ"
-_SYMBOLS = "％＋＝＜＞＠＆"
+_SYMBOLS = "％＋＝＜＞＠＆．"
 _SPACES = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 _HALF_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 

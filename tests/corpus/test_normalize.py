@@ -32,6 +32,7 @@ def apply(text: str, *rules: str) -> str:
         ("private_use", "\ue78d\ue816\ue81e\ue817\ue864\ue000", "︐𠂇龴𠂉龻\ue000"),
         ("width", "ＡｚＺ０９，！：％", "AzZ09，！：％"),
         ("symbols", "3％5，1＋1，a＝b，％，5％。，中＋A", "3%5，1+1，a=b，％，5％。，中＋A"),
+        ("symbols", "2．1亿，U．S．A．，１．一、", "2.1亿，U.S.A．，１．一、"),
         ("compose", "e\u0301 \uf900\ufa0e，！①㎡", "\u00e9 \u8c48\ufa0e，！①㎡"),
         ("entities", "&nbsp;&#183;&#x4e00;&lt;b&gt; &amp;amp;nbsp;", "\u00a0·一<b> \u00a0"),
         ("entities", "?a=1&copy=2 &unknown; & ;", "?a=1&copy=2 &unknown; & ;"),
