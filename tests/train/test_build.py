@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
-from siku_manifests.errors import RecipeError
+from siku_manifests.errors import InputError, RecipeError
 from siku_manifests.findings import Curve, Figures, Table
 from siku_manifests.stage import Context, Outcome
 from siku_tokenize.order import Share
@@ -164,6 +166,45 @@ def test_a_tokenizer_of_another_base_is_one_sentence(make_context: Make, tmp_pat
     (other / "vocabulary.tsv").write_text(listing.replace("\tnew\t", "\tnormal\t", 8), encoding="utf-8")
     context.parents["tokenizer"] = other
     with pytest.raises(RecipeError, match="do not belong together"):
+        build.train(context, build.plan(context)[0], tmp_path)
+
+
+def tokens_of(context: Context, folder: Path) -> Path:
+    """A copy of the token files that a test may spoil."""
+    shutil.copytree(context.parents["tokens"], folder)
+    context.parents["tokens"] = folder
+    return folder / "train" / "odd"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (
+            lambda ids: np.where(ids == 2, 1, ids),
+            r"odd: holds documents that end with id 1, but the tokenizer has 384 p",
+        ),
+        (
+            lambda ids: np.where(ids > 380, 5000, ids),
+            r"odd: holds id 5000, but .* ends documents with 2; it was made by",
+        ),
+        (lambda ids: ids[:-7], r"odd\.bin: \d+ bytes, but its index describes \d+; rebuild it with `siku tokens`"),
+    ],
+)
+def test_token_files_of_another_tokenizer_and_damaged_ones(
+    make_context: Make, tmp_path: Path, spoil: Callable[[Any], Any], message: str
+) -> None:
+    context = make_context(tmp_path)
+    path = tokens_of(context, tmp_path / "tokens").with_suffix(".bin")
+    spoil(np.fromfile(path, np.uint16)).astype(np.uint16).tofile(path)
+    with pytest.raises(InputError, match=message):
+        build.train(context, build.plan(context)[0], tmp_path)
+
+
+def test_token_files_without_their_index(make_context: Make, tmp_path: Path) -> None:
+    context = make_context(tmp_path)
+    path = tokens_of(context, tmp_path / "tokens").with_suffix(".idx")
+    path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(InputError, match=r"odd\.idx: not a token file's index"):
         build.train(context, build.plan(context)[0], tmp_path)
 
 

@@ -135,7 +135,7 @@ def load_base(name: str | Path, options: Pretrain) -> Any:
         )
     model.config.use_cache = False
     if options.method == "qlora":
-        _check_quantised(model)
+        check_quantised(model)
     return model
 
 
@@ -150,7 +150,12 @@ def _plain_linear_layers() -> Iterator[None]:
         modeling_falcon.FalconLinear = own
 
 
-def _check_quantised(model: Any) -> None:
+def check_quantised(model: Any) -> None:
+    """See that every linear layer but the head is in NF4.
+
+    Raises:
+        RecipeError: bitsandbytes passed one over.
+    """
     head = model.get_output_embeddings()
     for name, layer in model.named_modules():
         if isinstance(layer, torch.nn.Linear) and not isinstance(layer, Linear4bit) and layer is not head:

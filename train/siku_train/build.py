@@ -121,13 +121,16 @@ def make_plan(context: Context, pieces: Vocabulary) -> Plan:
         Reader(open_token_files(context.parents["tokens"] / split), options.length, encoder.eos)
         for split in ("train", "validation")
     ]
+    lengths = piece_bytes(pieces)
+    for reader in readers:
+        reader.check(len(lengths))
     order = window_order(context, readers[0])
     return Plan(
         options=options,
         stream=WindowStream(readers[0], order, total=run_windows(options, len(order))),
         validation=Validation(
             readers[1],
-            piece_bytes(pieces),
+            lengths,
             windows=options.evaluate_windows,
             batch=options.batch,
             prefixed=encoder.bos if pieces.prefixed else -1,

@@ -78,6 +78,10 @@ def packed_example(ids: NDArray[np.int64], *, length: int, eos: int) -> Example:
     }
 
 
+CHECKED = 64
+"""Documents and windows of each file that are looked at before a run; all would take a minute a billion tokens."""
+
+
 @dataclass(frozen=True)
 class Reader:
     """Reads windows of several token files.
@@ -105,6 +109,33 @@ class Reader:
         """Number the documents of which a window shows something, by their place in the token file."""
         first = window * self.length
         return documents_between(self.files[source], first, first + self.length + 1)
+
+    def check(self, vocabulary: int) -> None:
+        """See, on documents and windows spread over each file, that these are ids of this tokenizer.
+
+        Args:
+            vocabulary: its pieces.
+
+        Raises:
+            InputError: documents do not end with its end-of-document id, or ids are beyond its vocabulary.
+        """
+        for name, file in self.files.items():
+            ends = {
+                int(file.document(document)[-1])
+                for document in spread(len(file.lengths), CHECKED)
+                if file.lengths[document]
+            }
+            seen = [file.window(window * self.length, self.length) for window in spread(self.counts()[name], CHECKED)]
+            highest = max((int(ids.max()) for ids in seen if len(ids)), default=0)
+            if ends - {self.eos} or highest >= vocabulary:
+                what = (
+                    f"id {highest}" if highest >= vocabulary else f"documents that end with id {min(ends - {self.eos})}"
+                )
+                msg = (
+                    f"{file.stem}: holds {what}, but the tokenizer has {vocabulary:,} pieces and ends documents with "
+                    f"{self.eos}; it was made by another tokenizer: build it again with `siku tokens`."
+                )
+                raise InputError(msg)
 
     def padding(self) -> int:
         """Count the places that all last windows together fill up."""
