@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from siku_manifests.addresses import HUB_PREFIX, is_fetched, is_package, parse_repository
+from siku_manifests.addresses import HUB_PREFIX, is_fetched, is_package, is_remote, parse_repository
 from siku_manifests.cache import known
 from siku_manifests.errors import InputError
 from siku_manifests.packages import is_cached
@@ -24,21 +24,29 @@ class Absent(NamedTuple):
     """Whether somebody has to get it; else the build fetches it."""
 
 
+def missing_own(recipe: Recipe) -> list[Absent]:
+    """The sources that lie nowhere and have no address."""
+    return [
+        Absent(source.name, f"{source.where} does not exist. {source.obtain.strip()}".rstrip(), by_hand=True)
+        for source in recipe.source
+        if not is_fetched(source.where) and not Path(source.where).exists()
+    ]
+
+
 def absent_sources(recipe: Recipe) -> list[Absent]:
     """The sources that are not here; asks no server."""
+    own = {one.source: one for one in missing_own(recipe)}
     absent: list[Absent] = []
     for source in recipe.source:
-        if not is_fetched(source.where):
-            if not Path(source.where).exists():
-                absent.append(Absent(source.name, _missing(source), by_hand=True))
-            continue
         try:
-            there = is_cached(source.sha256) if is_package(source.where) else known(source)
+            if source.name in own:
+                absent.append(own[source.name])
+            elif is_package(source.where) and not is_cached(source.sha256):
+                absent.append(Absent(source.name, source.where, by_hand=False))
+            elif is_remote(source.where) and not known(source):
+                absent.append(Absent(source.name, _origin(source), by_hand=False))
         except InputError as error:  # what the cache has is not what the recipe says
             absent.append(Absent(source.name, str(error), by_hand=True))
-            continue
-        if not there:
-            absent.append(Absent(source.name, _origin(source), by_hand=False))
     return absent
 
 
@@ -65,16 +73,12 @@ def _origin(source: Source) -> str:
     return f"{', '.join(source.path)} of {parse_repository(source.where).shown}"
 
 
-def _missing(source: Source) -> str:
-    return f"{source.where} does not exist. {source.obtain.strip()}".rstrip()
-
-
 def require_own(recipe: Recipe) -> None:
     """Say of all sources that somebody has to get which are missing, before anything is fetched or read.
 
     Raises:
         InputError: with all of them in one message.
     """
-    absent = [one for one in absent_sources(recipe) if one.by_hand]
-    if absent:
-        raise InputError(absence(recipe, absent))
+    missing = missing_own(recipe)
+    if missing:
+        raise InputError(absence(recipe, missing))

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -128,8 +130,9 @@ def source_folder(source: Source) -> Path:
         msg = f"source {source.name}: {source.where} is not in the cache of this machine; run siku fetch there first."
         raise InputError(msg)
     folder = cache_folder() / "members" / sha256_value([[file.path, file.sha256] for file in fetched.files])[:16]
-    if folder.is_dir():
+    if all((folder / file.path).is_file() for file in fetched.files):
         return folder
+    shutil.rmtree(folder, ignore_errors=True)  # links to what somebody removed and fetched anew
     with cache_room(folder.parent), tempfile.TemporaryDirectory(dir=folder.parent, prefix=".link-") as scratch:
         staged = Path(scratch, "files")
         for file in fetched.files:
@@ -201,10 +204,17 @@ def repository_files(source: Source, repository: Repository, listing: Listing) -
 
 def known_listing(repository: Repository) -> Listing | None:
     """The list of a repository's files, if it was asked for before."""
+    path = _listing_file(repository)
     try:
-        return msgspec.json.decode(_listing_file(repository).read_bytes(), type=Listing)
+        return _read_listing(path, path.stat().st_mtime_ns)
     except (OSError, msgspec.MsgspecError):
         return None
+
+
+@lru_cache(maxsize=16)
+def _read_listing(path: Path, changed: int) -> Listing:  # noqa: ARG001  changed: a newer file is read anew
+    """A list may have 100,000 files, and each range of a source asks for it."""
+    return msgspec.json.decode(path.read_bytes(), type=Listing)
 
 
 def keep_listing(repository: Repository, listing: Listing) -> None:

@@ -75,7 +75,6 @@ class Download:
         self._patience = patience
         self._say = say
         self._went_on = False
-        self.version = ""
 
     def run(self) -> Path:
         """Bring the file; gives the path of its bytes, which are verified and flushed to disk.
@@ -97,7 +96,6 @@ class Download:
             self._say(f"{name}: the parts do not fit together; fetching it from the start")
         with self._part.open("rb+") as written:
             os.fsync(written.fileno())
-        self.version = self._state().version
         return self._part
 
     def _attempt(self) -> None:

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from siku_manifests.absent import absent_sources
+from siku_manifests.absent import missing_own
 from siku_manifests.addresses import HUB_PREFIX, is_package, is_remote, parse_repository
 from siku_manifests.cache import Fetched, find
 from siku_manifests.errors import InputError
@@ -58,7 +58,7 @@ def fetch(task: Errand, *, refresh: bool, say: Callable[[str], None], show: Call
         InputError: something is not here in the end; the message has all of it.
         StorageError: no room or no permission in the cache.
     """
-    by_hand = {one.source: one.how for one in absent_sources(task.recipe) if one.by_hand}
+    by_hand = {one.source: one.how for one in missing_own(task.recipe)}
     fetcher = Fetcher(task.recipe.mirrors, say=say)
     lacking: dict[str, list[str]] = {}  # many sources often lack one thing
     for source in task.sources:
@@ -115,7 +115,7 @@ def rehearse(task: Errand, *, say: Callable[[str], None]) -> list[str]:
     Raises:
         InputError: a repository cannot be listed.
     """
-    by_hand = {one.source: one.how for one in absent_sources(task.recipe) if one.by_hand}
+    by_hand = {one.source: one.how for one in missing_own(task.recipe)}
     fetcher = Fetcher(task.recipe.mirrors, say=say, patience=_GLANCE)
     lines: list[str] = []
     coming, unknown = 0, 0
