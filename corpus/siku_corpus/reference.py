@@ -23,7 +23,8 @@ _INTRODUCTION = """# Source formats
 
 `format = "…"` of a `[[source]]` names one of these. Every one is also read behind a compression
 ({compressions}) and inside an archive (`.zip`, and `.tar` with any of gz, bz2, xz,
-zst), which is never unpacked: give the archive's own path as `where`, and `path` chooses among its members.
+zst), which is never unpacked: give the archive's own path or address as `where`, and `path` chooses among its members.
+What else `where` may say is told in [fetching.md](fetching.md).
 A document's id is `SOURCE/PATH#LOCATOR`, with a member's path behind its archive's.
 
 Encodings are UTF-8 with or without a byte-order mark, UTF-16 for whole files, and GB18030 with its subsets. To the
