@@ -3,6 +3,8 @@
 Of sources whose texts belong to nobody (verse, classics) if there are any: a report is passed on.
 """
 
+import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -32,16 +34,34 @@ class Shown(NamedTuple):
     rows: list[tuple[int, int]]
 
 
-def describe_clusters(context: Context, result: Result, signed: SignedParts) -> list[Finding]:
+class Look(NamedTuple):
+    """Where clusters come from, and what may be shown of them."""
+
+    names: list[str]
+    """Of the sources."""
+    public: NDArray[np.bool_]
+    """By source, whether its texts belong to nobody."""
+    threshold: float
+    seed: int
+    texts: Callable[[list[int]], dict[int, str]]
+    """Texts of documents by row."""
+
+
+def look_at(context: Context) -> Look:
+    """The corpus of a recipe."""
+    sources, dedup = context.recipe.source, context.recipe.dedup
+    names = [source.name for source in sources]
+    public = np.array([source.profile in _PUBLIC for source in sources], np.bool_)
+    return Look(names, public, dedup.threshold, context.recipe.seed, functools.partial(texts_at, context))
+
+
+def describe_clusters(result: Result, signed: SignedParts, look: Look) -> list[Finding]:
     """A table of the largest clusters, then pairs to judge by."""
-    names = [source.name for source in context.recipe.source]
-    public = np.array([source.profile in _PUBLIC for source in context.recipe.source], np.bool_)
-    dedup, seed = context.recipe.dedup, context.recipe.seed
-    blocks = largest_clusters(result, signed, names)
-    for title, note, labels, rows in chosen_pairs(result, public, threshold=dedup.threshold, seed=seed):
+    blocks = largest_clusters(result, signed, look.names)
+    for title, note, labels, rows in chosen_pairs(result, look.public, threshold=look.threshold, seed=look.seed):
         if not rows:
             continue
-        texts = texts_at(context, [row for pair in rows for row in pair])
+        texts = look.texts([row for pair in rows for row in pair])
         notes = _notes(result, signed, np.array(rows, np.int64))
         pairs = [Pair(texts[one], texts[other], said) for (one, other), said in zip(rows, notes, strict=True)]
         left, right = labels
@@ -67,7 +87,7 @@ def largest_clusters(result: Result, signed: SignedParts, names: list[str]) -> l
     columns = ["the document that stays", "documents", "exact copies", "near copies", "least similar", "sources"]
     note = (
         "Least similar: to the document that stays; a chain of similar documents may lead below the threshold. "
-        "The command siku explain-duplicates shows a document with all that it was compared with."
+        "Which documents were compared, and how similar they are, stands in pairs.parquet."
     )
     table = Table(section="dedup", title="The largest clusters", columns=columns, rows=rows, note=note)
     return [table] if rows else []

@@ -18,7 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from siku_dedup.boilerplate import describe_lines, mended, repeated_lines
-from siku_dedup.browse import describe_clusters
+from siku_dedup.browse import describe_clusters, look_at
 from siku_dedup.clusters import cluster
 from siku_dedup.contaminated import CONTAMINATED_FILE, gather_contaminated, write_contaminated
 from siku_dedup.division import DUPLICATES, GONE, HAN
@@ -138,7 +138,7 @@ def _described(context: Context, folder: Path, counts: dict[str, Counts], result
     return [
         *describe(context, folder, counts, result=result),
         *describe_planted(signed, signer, threshold=threshold, seed=seed),
-        *describe_clusters(context, result, signed),
+        *describe_clusters(result, signed, look_at(context)),
     ]
 
 

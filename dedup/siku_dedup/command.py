@@ -54,17 +54,16 @@ def _signer(threshold: float, characters: int, permutations: str, scheme: str) -
     type=click.Path(path_type=Path),
     help="Index of an earlier corpus, made if absent: what it knows goes, what stays is added.",
 )
-@click.option(
-    "--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes, a file at a time each."
-)
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Each signs a file at a time.")
+@click.option("--report", is_flag=True, help="Write OUT/report.html too: what went and why, clusters side by side.")
 @_signer_options
 def dedup_files(*, files: tuple[Path, ...], out: Path, text: str, id_: str, index: Path | None, **options: Any) -> None:
     """Keep one of each document of any Parquet or JSON-lines files, which need no recipe."""
     from siku_dedup.files import Settings, deduplicate_files  # noqa: PLC0415
     from siku_dedup.records import Columns  # noqa: PLC0415
 
-    workers, threshold = options.pop("workers"), options["threshold"]
-    settings = Settings(_signer(**options), threshold, Columns(text, id_))
+    workers, report, threshold = options.pop("workers"), options.pop("report"), options["threshold"]
+    settings = Settings(_signer(**options), threshold, Columns(text, id_), report)
     found = deduplicate_files(files, out, settings=settings, index=index, workers=workers)
     kept = found.documents - found.known - found.exact - found.near
     known = f" + {found.known:,} known to the index" if index else ""
@@ -75,6 +74,8 @@ def dedup_files(*, files: tuple[Path, ...], out: Path, text: str, id_: str, inde
     curve = ", ".join(f"{count:,} at {at}" for at, count in found.curve)
     click.echo(f"near-duplicates at other thresholds (below {threshold} at least): {curve}")
     click.echo(f"kept records: {out}/kept; who goes for whom: {out}/duplicates.parquet")
+    if report:
+        click.echo(f"report: {out}/report.html")
 
 
 @click.command("explain-duplicates")

@@ -4,10 +4,12 @@ OUT/kept/NAME          the records that stay, as they were
 OUT/duplicates.parquet each removed record, the one that stays for it, and how similar they are
 OUT/known.parquet      with an index: each record that it knows, and as what
 OUT/pairs.parquet      each compared pair, estimated and exact similarity
+OUT/report.html        where asked for: what went, how sure that is, clusters side by side (files_report.py)
 """
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import shutil
 import tempfile
@@ -21,20 +23,23 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from siku_dedup.against import known_table, match, spread
+from siku_dedup.browse import Look
 from siku_dedup.clusters import Verified, cluster
 from siku_dedup.exact import first_equal
+from siku_dedup.findings import Result, result_of
 from siku_dedup.index import Index
 from siku_dedup.parts import SignedParts, write_part
 from siku_dedup.records import Columns, read_records, write_records
 from siku_dedup.signing import SignedBatch, Signer, sign_texts
-from siku_dedup.survivors import EXACT, NEAR, decide
+from siku_dedup.survivors import EXACT, KNOWN, NEAR, decide
 from siku_dedup.tables import duplicates_table, pairs_table
 from siku_dedup.thresholds import removed_at
-from siku_manifests.atomic import make_folder
+from siku_manifests.atomic import make_folder, write_bytes
 from siku_manifests.errors import InputError
 from siku_manifests.shards import write_table
 
 KEPT = "kept"
+REPORT = "report.html"
 PART_POINTS = 1 << 24
 """Code points in a part, about: 64 MB of key text, and as much again for signatures and bands of short documents."""
 
@@ -61,6 +66,8 @@ class Settings(NamedTuple):
     """Jaccard similarity from which two documents are duplicates."""
     columns: Columns = Columns()
     """Of the text and the id."""
+    report: bool = False
+    """Whether to write a page to look at, for which some documents are read a second time."""
 
 
 def deduplicate_files(
@@ -87,7 +94,7 @@ def deduplicate_files(
         counts = sign_files(paths, scratch, settings=settings, workers=workers)
         signed = SignedParts(sorted(scratch.glob("*/*")))
         found = _Files(paths, out, counts)
-        return _decide(signed, found, threshold=settings.threshold, index=opened)
+        return _decide(signed, found, settings, opened)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -141,8 +148,8 @@ def _check_names(paths: Sequence[Path]) -> None:
             raise InputError(msg)
 
 
-def _decide(signed: SignedParts, files: _Files, *, threshold: float, index: Index | None) -> FilesResult:
-    out = files.out
+def _decide(signed: SignedParts, files: _Files, settings: Settings, index: Index | None) -> FilesResult:
+    out, threshold = files.out, settings.threshold
     first = first_equal(signed.hashes).astype(np.int64)
     unique = np.flatnonzero(first == np.arange(len(first)))
     found = cluster(signed, unique, threshold=threshold)
@@ -154,31 +161,42 @@ def _decide(signed: SignedParts, files: _Files, *, threshold: float, index: Inde
         ids=signed,
         validation=(0.0, 0),
     )
-    known = np.zeros(len(first), np.bool_)
     if index is not None:
         matches = spread(match(index, signed, unique, threshold=threshold), found.root[unique])
-        table = known_table(index, signed, unique, matches)
-        write_table(table, out / "known.parquet")
-        known = np.isin(first, unique[matches.known >= 0])
-    # A cluster is known as a whole or not at all, so no survivor of another document goes.
-    kept = (verdicts.fate < EXACT) & ~known
-    gone = duplicates_table(signed, verdicts, but=known)
+        write_table(known_table(index, signed, unique, matches), out / "known.parquet")
+        # A cluster is known as a whole or not at all, so no survivor of another document goes.
+        verdicts.fate[np.isin(first, unique[matches.known >= 0])] = KNOWN
+    gone = duplicates_table(signed, verdicts)
     gone = gone.add_column(1, "id", signed.id_column(gone["row"].to_numpy()))
     write_table(gone, out / "duplicates.parquet")
     write_table(pairs_table(signed, found), out / "pairs.parquet")
+    kept = verdicts.fate < EXACT
     bounds = np.cumsum([0, *files.counts])
     for path, low, high in zip(files.paths, bounds[:-1], bounds[1:], strict=True):
         write_records(path, kept[low:high], out / KEPT / path.name)
+    if settings.report:
+        _report(
+            result_of(verdicts, np.repeat(np.arange(len(files.counts)), files.counts), found), signed, files, settings
+        )
     if index is not None:
         index.add(signed, np.flatnonzero(kept))
     return FilesResult(
         documents=len(signed),
-        known=int(known.sum()),
-        exact=int(((verdicts.fate == EXACT) & ~known).sum()),
-        near=int(((verdicts.fate == NEAR) & ~known).sum()),
+        known=int((verdicts.fate == KNOWN).sum()),
+        exact=int((verdicts.fate == EXACT).sum()),
+        near=int((verdicts.fate == NEAR).sum()),
         largest=int(np.bincount(verdicts.survivor).max(initial=0)),
         curve=_curve(found.verified),
     )
+
+
+def _report(result: Result, signed: SignedParts, files: _Files, settings: Settings) -> None:
+    from siku_dedup.files_report import report_page, texts_of  # noqa: PLC0415  templates cost a third of a second
+
+    names, public = [path.name for path in files.paths], np.zeros(len(files.paths), np.bool_)
+    texts = functools.partial(texts_of, files.paths, settings.columns)
+    look = Look(names, public, settings.threshold, 0, texts)
+    write_bytes(files.out / REPORT, report_page(result, signed, look, settings.signer).encode())
 
 
 def _curve(verified: Verified) -> list[tuple[float, int]]:

@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from siku_dedup.clusters import Clusters
 from siku_dedup.contaminated import describe_contaminated
-from siku_dedup.survivors import CONTAMINATED, EXACT, NEAR, REPEATED
+from siku_dedup.survivors import CONTAMINATED, EXACT, NEAR, REPEATED, Verdicts
 from siku_dedup.thresholds import removed_at
 from siku_manifests.equation import Counts, total
 from siku_manifests.findings import Curve, Figures, Finding, Funnel, Histogram, Table
@@ -53,6 +54,21 @@ def read_result(folder: Path, *, gone: NDArray[np.int64]) -> Result:
         estimate=pairs["estimate"].to_numpy(),
         exact=pairs["exact"].to_numpy(),
         summary=msgspec.json.decode((folder / SUMMARY).read_bytes()),
+    )
+
+
+def result_of(verdicts: Verdicts, source: NDArray[np.int64], found: Clusters) -> Result:
+    """The same of what is still in memory."""
+    verified = found.verified
+    return Result(
+        fate=verdicts.fate,
+        survivor=verdicts.survivor,
+        source=source,
+        left=verified.left,
+        right=verified.right,
+        estimate=verified.estimate.astype(np.float64),
+        exact=verified.exact.astype(np.float64),
+        summary={"candidates": found.candidates, "unfinished_groups": found.unfinished_groups},
     )
 
 

@@ -91,8 +91,8 @@ def choose_rows(signed: SignedParts, *, seed: int) -> NDArray[np.int64]:
 def describe_planted(signed: SignedParts, signer: Signer, *, threshold: float, seed: int) -> list[Finding]:
     """Two curves for the report: the error of estimates, and the share of copies that are found."""
     planted = plant(signed, choose_rows(signed, seed=seed), signer, threshold=threshold, seed=seed)
-    changed = planted.exact < 1
-    planted = Planted(planted.exact[changed], planted.estimate[changed], planted.proposed[changed])
+    drawn = (planted.exact >= LOWEST) & (planted.exact < 1)
+    planted = Planted(planted.exact[drawn], planted.estimate[drawn], planted.proposed[drawn])
     alike = planted.exact >= threshold
     if not alike.any():
         return []

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import xxhash
 from numpy.typing import NDArray
 
-TRAIN, VALIDATION, EXACT, NEAR, CONTAMINATED, REPEATED = range(6)
+TRAIN, VALIDATION, EXACT, NEAR, CONTAMINATED, REPEATED, KNOWN = range(7)
 """What becomes of a document; from `EXACT` on it is dropped."""
 
 

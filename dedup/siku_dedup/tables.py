@@ -2,7 +2,6 @@
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from siku_dedup.clusters import Clusters
 from siku_dedup.jaccard import jaccard
@@ -10,10 +9,9 @@ from siku_dedup.parts import SignedParts
 from siku_dedup.survivors import EXACT, NEAR, Verdicts
 
 
-def duplicates_table(signed: SignedParts, verdicts: Verdicts, *, but: NDArray[np.bool_] | None = None) -> pa.Table:
-    """Every duplicate by row but some, with the survivor and the similarity of the two."""
-    duplicate = (verdicts.fate == EXACT) | (verdicts.fate == NEAR)
-    rows = np.flatnonzero(duplicate if but is None else duplicate & ~but)
+def duplicates_table(signed: SignedParts, verdicts: Verdicts) -> pa.Table:
+    """Every duplicate by row, with the survivor and the similarity of the two."""
+    rows = np.flatnonzero((verdicts.fate == EXACT) | (verdicts.fate == NEAR))
     survivors = verdicts.survivor[rows]
     similarity = np.ones(len(rows))
     near = np.flatnonzero(verdicts.fate[rows] == NEAR)

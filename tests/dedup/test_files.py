@@ -181,6 +181,21 @@ def test_the_command_says_what_it_did(tmp_path: Path) -> None:
     assert "3 documents = 2 kept + 1 exact + 0 near-duplicates" in done.output
 
 
+def test_the_report_shows_what_went(tmp_path: Path) -> None:
+    rows = [(f"d{number:04d}", text) for number, text in enumerate([POEM] * 9 + documents(6, 150))]
+    paths = in_files(tmp_path / "in", rows, 2)
+    out = ["--out", str(tmp_path / "out"), "--id", "id", "--report", "--index", str(tmp_path / "index")]
+    done = CliRunner().invoke(dedup_files, [*map(str, paths), *out], catch_exceptions=False)
+    assert "report: " in done.output
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    for title in ("What each source lost", "Error of estimated similarity", "The largest clusters", "Just similar"):
+        assert title in page
+    assert "0.jsonl" in page
+    assert "d0000" in page  # stays for the largest cluster
+    CliRunner().invoke(dedup_files, [*map(str, paths), *out], catch_exceptions=False)
+    assert "known to the index" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
 def test_similarity_of_two_texts(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(POEM, encoding="utf-8")
     done = CliRunner().invoke(similarity, [str(tmp_path / "a.txt"), POEM.replace("处处", "到处"), "--characters", "3"])
