@@ -2,8 +2,7 @@
 
 Both hashes are a long chain of dependent steps, so speed comes from taking many shingles abreast. Where all
 characters have three bytes, which is nearly everywhere, the message words of shingle i are a few shifts of the
-encoded characters i … i + n - 1, and every step becomes a loop over neighbouring shingles that LLVM turns into
-vector code. Elsewhere a shingle is encoded and hashed alone, by the same steps.
+encoded characters i … i + n - 1, and every step becomes vector code over neighbouring shingles. Elsewhere a shingle is encoded and hashed alone, by the same steps.
 
 Shape legend: C code points, D documents, S shingles, W message words.
 """
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siku_dedup.points import Points
+from siku_dedup.sha1 import LANES, fill_sha1
 from siku_dedup.shingles import Shingles, shingle_starts
 from siku_manifests.errors import InputError
 from siku_manifests.kernels import kernel
@@ -21,7 +21,6 @@ from siku_manifests.kernels import kernel
 HashName = Literal["sha1", "xxh32"]
 MAX_N = 13
 """13 characters of four bytes and SHA-1's padding fit one block of 64 bytes."""
-_BLOCK = 256
 _SHA1, _XXH32 = 0, 1
 _P1, _P2, _P3 = np.uint32(0x9E3779B1), np.uint32(0x85EBCA77), np.uint32(0xC2B2AE3D)
 _P4, _P5 = np.uint32(0x27D4EB2F), np.uint32(0x165667B1)
@@ -53,8 +52,8 @@ def fill_ngrams(  # pragma: no cover
     values: NDArray[np.uint32], starts: NDArray[np.int64], n: int, kind: int, hashes: NDArray[np.uint32]
 ) -> None:
     """Kernel of `hash_ngrams`: stretches of three-byte characters abreast, what lies between one by one."""
-    words = np.empty((80, _BLOCK), np.uint32)
-    encoded = np.empty(_BLOCK + MAX_N, np.uint32)
+    words = np.empty((17, LANES), np.uint32)
+    encoded = np.empty(LANES + MAX_N, np.uint32)
     out = 0
     for doc in range(len(starts) - 1):
         text = values[starts[doc] : starts[doc + 1]]
@@ -63,7 +62,7 @@ def fill_ngrams(  # pragma: no cover
         at = 0
         while at < count:
             run = 0
-            while run < _BLOCK + width - 1 and at + run < len(text) and 0x800 <= text[at + run] < 0x10000:
+            while run < LANES + width - 1 and at + run < len(text) and 0x800 <= text[at + run] < 0x10000:
                 run += 1
             size = run - width + 1
             if size > 0 and width > 0:
@@ -73,7 +72,7 @@ def fill_ngrams(  # pragma: no cover
                 _any_words(text[at : at + width], words)
             bytes_ = 3 * width if run >= width else _utf8_size(text[at : at + width])
             if kind == _SHA1:
-                _sha1(words, bytes_, hashes[out : out + size])
+                fill_sha1(words, bytes_, hashes[out : out + size])
             else:
                 _xxh32(words, bytes_, hashes[out : out + size])
             out += size
@@ -170,9 +169,9 @@ def _xxh32(words: NDArray[np.uint32], size: int, hashes: NDArray[np.uint32]) -> 
 
 @kernel
 def _xxh32_stripes(words: NDArray[np.uint32], size: int, hashes: NDArray[np.uint32]) -> None:  # pragma: no cover
-    """The four accumulators over stripes of sixteen bytes; rows of `words` beyond the message hold the sums."""
+    """The four accumulators over stripes of sixteen bytes; the last row of `words` holds the sums."""
     count = len(hashes)
-    sums = words[79, :count]
+    sums = words[16, :count]
     hashes[:] = np.uint32(size)
     for lane in range(4):
         sums[:] = (np.uint32(_P1 + _P2), _P2, np.uint32(0), np.uint32(np.uint32(0) - _P1))[lane]
@@ -183,70 +182,3 @@ def _xxh32_stripes(words: NDArray[np.uint32], size: int, hashes: NDArray[np.uint
         turn = (1, 7, 12, 18)[lane]
         for i in range(count):
             hashes[i] = np.uint32(hashes[i] + _rotl(sums[i], turn))
-
-
-@kernel
-def _swapped(x: np.uint32) -> np.uint32:  # pragma: no cover
-    """The four bytes in the other order."""
-    return np.uint32(
-        np.uint32(x >> np.uint32(24))
-        | np.uint32(np.uint32(x >> np.uint32(8)) & np.uint32(0xFF00))
-        | np.uint32(np.uint32(x << np.uint32(8)) & np.uint32(0xFF0000))
-        | np.uint32(x << np.uint32(24))
-    )
-
-
-@kernel
-def _sha1(words: NDArray[np.uint32], size: int, hashes: NDArray[np.uint32]) -> None:  # pragma: no cover
-    """First word of SHA-1 of one-block messages of one size, read little-endian. Source: FIPS 180-4."""
-    count = len(hashes)
-    for t in range(16):
-        row = words[t, :count]
-        for i in range(count):
-            row[i] = _swapped(row[i])
-    pad = np.uint32(np.uint32(0x80) << np.uint32(24 - 8 * (size & 3)))
-    for i in range(count):
-        words[size >> 2, i] |= pad
-        words[15, i] = np.uint32(8 * size)
-    for t in range(16, 80):
-        row, w3, w8, w14, w16 = words[t], words[t - 3], words[t - 8], words[t - 14], words[t - 16]
-        for i in range(count):
-            row[i] = _rotl(np.uint32(w3[i] ^ w8[i] ^ w14[i] ^ w16[i]), 1)
-    state = np.empty((5, count), np.uint32)
-    for k in range(5):
-        state[k] = (
-            np.uint32(0x67452301),
-            np.uint32(0xEFCDAB89),
-            np.uint32(0x98BADCFE),
-            np.uint32(0x10325476),
-            np.uint32(0xC3D2E1F0),
-        )[k]
-    for t in range(80):
-        # The five state words change roles from round to round instead of places.
-        a, b, c = state[(80 - t) % 5], state[(81 - t) % 5], state[(82 - t) % 5]
-        _sha1_round(t, words[t], a, b, c, state[(83 - t) % 5], state[(84 - t) % 5])
-    for i in range(count):
-        hashes[i] = _swapped(np.uint32(state[0, i] + np.uint32(0x67452301)))
-
-
-@kernel
-def _sha1_round(  # noqa: PLR0913, PLR0917  # pragma: no cover
-    t: int,
-    w: NDArray[np.uint32],
-    a: NDArray[np.uint32],
-    b: NDArray[np.uint32],
-    c: NDArray[np.uint32],
-    d: NDArray[np.uint32],
-    e: NDArray[np.uint32],
-) -> None:
-    """One round: b is turned, and e becomes the new a."""
-    constant = (np.uint32(0x5A827999), np.uint32(0x6ED9EBA1), np.uint32(0x8F1BBCDC), np.uint32(0xCA62C1D6))[t // 20]
-    for i in range(len(a)):
-        if t < 20:
-            f = np.uint32(np.uint32(b[i] & c[i]) | np.uint32(np.uint32(~b[i]) & d[i]))
-        elif 40 <= t < 60:
-            f = np.uint32(np.uint32(b[i] & c[i]) | np.uint32(b[i] & d[i]) | np.uint32(c[i] & d[i]))
-        else:
-            f = np.uint32(b[i] ^ c[i] ^ d[i])
-        e[i] = np.uint32(np.uint32(np.uint32(_rotl(a[i], 5) + f) + np.uint32(e[i] + constant)) + w[i])
-        b[i] = _rotl(b[i], 30)
