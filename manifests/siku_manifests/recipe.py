@@ -145,7 +145,7 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
     if not equals or not key.strip():
         msg = f"--set {override}: expected KEY=VALUE, such as dedup.threshold=0.75."
         raise RecipeError(msg)
-    steps = key.strip().split(".")
+    steps = _steps(key.strip())
     node: Any = tree
     for step in steps[:-1]:
         node = _source_node(node, step, override) if isinstance(node, list) else node.setdefault(step, {})
@@ -153,6 +153,19 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
         msg = f"--set {override}: {'.'.join(steps[:-1])} is a value, not a section."
         raise RecipeError(msg)
     node[steps[-1]] = _toml_value(value.strip())
+
+
+def _steps(key: str) -> list[str]:
+    """The parts of a key; one with a dot inside stands in quotation marks, as in TOML."""
+    try:
+        node: Any = tomllib.loads(f"{key} = 0")
+    except tomllib.TOMLDecodeError:
+        return key.split(".")
+    steps: list[str] = []
+    while isinstance(node, dict):
+        ((step, node),) = node.items()
+        steps.append(step)
+    return steps
 
 
 def _source_node(sources: list[Any], name: str, override: str) -> Any:

@@ -52,6 +52,13 @@ def test_overrides_reach_sections_and_sources_by_name(tmp_path: Path) -> None:
     assert recipe.source[0].license == "MIT"
 
 
+def test_a_key_with_dots_inside_is_quoted(tmp_path: Path) -> None:
+    path = write(tmp_path, SOURCE.replace('"poems"', '"poems.tang"'))
+    recipe = load_recipe(path, ['mirrors."https://a.b/"=https://c.d/', 'source."poems.tang".weight=2'])
+    assert recipe.mirrors == {"https://a.b/": "https://c.d/"}
+    assert recipe.source[0].weight == 2
+
+
 @pytest.mark.parametrize(
     ("text", "overrides", "said"),
     [
