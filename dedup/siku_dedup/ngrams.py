@@ -2,7 +2,8 @@
 
 Both hashes are a long chain of dependent steps, so speed comes from taking many shingles abreast. Where all
 characters have three bytes, which is nearly everywhere, the message words of shingle i are a few shifts of the
-encoded characters i … i + n - 1, and every step becomes vector code over neighbouring shingles. Elsewhere a shingle is encoded and hashed alone, by the same steps.
+encoded characters i … i + n - 1, and every step becomes vector code over neighbouring shingles. Elsewhere a shingle
+is encoded and hashed alone, by the same steps.
 
 Shape legend: C code points, D documents, S shingles, W message words.
 """
