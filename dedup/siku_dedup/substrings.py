@@ -9,7 +9,8 @@ Lee et al., Deduplicating training data makes language models better, 2022, find
 of the whole corpus (and strike every occurrence). A suffix array says more than is asked, the order of all
 suffixes. Equal windows are found as equal band keys are, by hash, and every window is then compared character by
 character with the first of its hash, so the result is exact whatever the hash does. Windows are taken in passes,
-each those of one residue of the hash: texts are mapped, a window in the pass costs 40 bytes.
+each those of one residue of the hash: texts are mapped, a window in the pass costs 40 bytes. Every pass goes through
+all texts, at 5 ns a character: of 7 billion characters (22 GB) there are 210 passes, two hours of CPU in all.
 
 Shape legend: C code points, D documents, L characters in a window, W windows, R repeats, S spans.
 """

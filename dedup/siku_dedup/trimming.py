@@ -4,7 +4,8 @@ spell    a shard of documents -> its surviving texts as code points
 search   one pass             -> the windows that stood before (substrings.py)
 
 Both phases have no range while the recipe's `substrings` is 0. Earlier means: in a source of higher priority, then
-in a source that the recipe names before, then before in the same source.
+in a source that the recipe names before, then before in the same source. Of a document that goes because too little
+is left, that little goes too.
 """
 
 from collections import Counter

@@ -198,6 +198,23 @@ def test_the_stage_cuts_what_stood_before(corpus: Corpus) -> None:
     assert f"  characters 0 to {len(BOILER)} were cut out; they stand in news/file#00000 from 60:" in explained
 
 
+def test_a_source_of_which_nothing_stays_and_lines_that_went_before(corpus: Corpus) -> None:
+    texts = {
+        "web": [f"{body(seed)}\n首页 登录 注册\n{BOILER}" for seed in range(3)],
+        "copy": [body(0) + "\n首页，登录，注册\n" + BOILER],
+    }
+    dedup = Dedup(validation=0.0, substrings=50, repeated_lines=3)
+    folder, outcome = corpus.build(texts, dedup=dedup)
+    # The notice is a repeated line of web, but not of copy, whose document therefore is no copy any more.
+    kept = {name: row["text"] for name, row in rows(folder, "train").items()}
+    assert kept == {f"web/file#0000{seed}": body(seed) for seed in range(3)} | {
+        "copy/file#00000": f"首页，登录，注册\n{BOILER}"
+    }
+    folder, outcome = corpus.build({"web": texts["web"], "z": texts["web"][:2]}, dedup=Dedup(substrings=50))
+    assert outcome.counts["z"].dropped == {"exact_duplicate": 2}
+    assert outcome.counts["web"].kept == 3
+
+
 def test_scopes_divide_substrings_too(corpus: Corpus) -> None:
     texts = {name: [body(seed) + BOILER, body(seed + 9) + BOILER] for seed, name in enumerate(["a", "b"])}
     for scope, cut in (("global", 3), ("source", 2)):
