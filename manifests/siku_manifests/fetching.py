@@ -119,11 +119,14 @@ def rehearse(task: Errand, *, say: Callable[[str], None]) -> list[str]:
     fetcher = Fetcher(task.recipe.mirrors, say=say, patience=_GLANCE)
     lines: list[str] = []
     coming, unknown = 0, 0
+    packages: set[str] = set()
     for source in task.sources:
         if source.name in by_hand:
             lines.append(f"{source.name}: {by_hand[source.name]}")
         elif is_package(source.where):
-            there = "in the cache" if is_cached(source.sha256) else "to be fetched by its client"
+            if not is_cached(source.sha256):
+                packages.add(source.where)
+            there = "to fetch by its client" if source.where in packages else "in the cache"
             lines.append(f"{source.name}: {source.where}, {there}")
         elif not is_remote(source.where):
             lines.append(f"{source.name}: {source.where}")
@@ -135,7 +138,8 @@ def rehearse(task: Errand, *, say: Callable[[str], None]) -> list[str]:
             what = f"{_files(len(files))} to fetch, {_amount(lengths)}" if files else "in the cache"
             lines.append(f"{source.name}: {source.where}, {what}")
     place = next(folder for folder in (cache_folder(), *cache_folder().absolute().parents) if folder.exists())
-    more = f" and {_files(unknown)} of unknown length" if unknown else ""
+    more = f", {_files(unknown)} of unknown length" if unknown else ""
+    more += f", {len(packages)} packages" if packages else ""
     free = size(shutil.disk_usage(place).free)
     return [*lines, f"{size(coming)}{more} would be fetched into {cache_folder()} ({free} are free)"]
 

@@ -112,10 +112,9 @@ def rehearse(resolved: Resolved, context: Context, ranges: Sequence[Range]) -> l
     chosen = {source: choose(mine) for source, mine in by_source.items()}
     tried = [range_ for mine in chosen.values() for range_ in mine]
     done: dict[str, list[tuple[float, int, Counts]]] = defaultdict(list)
-    total = sum(range_.weight for range_ in tried)
     with (
         tempfile.TemporaryDirectory(prefix="siku-rehearsal-") as scratch,
-        Progress(total, unit="bytes", label="trying") as progress,
+        Progress(sum(range_.weight for range_ in tried), unit="bytes", label="trying") as progress,
     ):
 
         def attempt(range_: Range) -> tuple[float, int, Counts]:

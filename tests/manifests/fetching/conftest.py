@@ -43,8 +43,10 @@ class Page:
     """By how much the part that is sent begins elsewhere than was asked for."""
     ending: str = "length"
     """How the end of the body is told: length, chunked or close."""
-    pace: float = 0.0
-    """Seconds between pieces of 64 KiB."""
+    gate: threading.Event | None = None
+    """What the rest of the body waits for."""
+    before_gate: int = 0
+    """Bytes that are sent without waiting."""
     extra: dict[str, str] = field(default_factory=dict)
     """Further headers."""
     stall: list[float] = field(default_factory=list)
@@ -143,9 +145,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 piece = body[:cut][at : at + (1 << 16)]
                 if page.ending == "chunked":
                     piece = f"{len(piece):x}\r\n".encode() + piece + b"\r\n"
+                if page.gate and at >= page.before_gate:
+                    page.gate.wait(60)
                 self.wfile.write(piece)
                 self.wfile.flush()
-                time.sleep(page.pace)
             if cut is None and page.ending == "chunked":
                 self.wfile.write(b"0\r\n\r\n")
         if cut is not None:

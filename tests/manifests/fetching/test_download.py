@@ -186,7 +186,7 @@ def test_a_wait_that_the_server_asks_for_is_kept(
     waits: list[float] = []
     monkeypatch.setattr(time, "sleep", waits.append)
     until = email.utils.formatdate(time.time() + 41, usegmt=True) if dated else "40"
-    site.add("/a", BODY, instead=[(429, {"Retry-After": until})], pace=0)
+    site.add("/a", BODY, instead=[(429, {"Retry-After": until})])
     assert brought(fetcher, source(site.url("/a"))) == BODY
     assert any(38 < wait <= 41 for wait in waits)
 
