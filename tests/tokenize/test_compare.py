@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ def files(tmp_path: Path, tiny: Model, extended: Model, byte_level: dict[str, An
     records = [{"text": text} for text in TEXTS]
     (folder / "lines.jsonl").write_text("\n".join(map(json.dumps, records)) + "\n", encoding="utf-8")
     (folder / "array.json").write_text(f" {json.dumps(records, ensure_ascii=False)}", encoding="utf-8")
+    (folder / "packed-00001.jsonl.gz").write_bytes(gzip.compress((folder / "lines.jsonl").read_bytes()))
     (folder / "plain.txt").write_text("\ufeff床前明月光\r\n\n  \nfrost", encoding="utf-8")
     return tmp_path
 
@@ -58,7 +60,7 @@ def test_everything_is_counted_as_the_references_count(files: Path, tiny: Model,
         sum(map(len, encoders[1].encode(TEXTS))),
         sum(len(library.encode(text).ids) for text in TEXTS),
     ]
-    for source in ("shard", "lines", "array"):
+    for source in ("shard", "lines", "array", "packed"):
         tallies = found.tallies(source)
         assert [tally.tokens for tally in tallies] == counts
         assert {tally.documents for tally in tallies} == {4}
@@ -68,7 +70,7 @@ def test_everything_is_counted_as_the_references_count(files: Path, tiny: Model,
     assert found.tallies("plain")[0].documents == 2
     ours = found.standings[1]
     assert (ours.new, ours.new_unreachable) == (len(extended.pieces) - len(tiny.pieces), 0)
-    assert ours.unused == sum(reference_unused(encoders[1], [*TEXTS * 3, "床前明月光", "frost"], extended))
+    assert ours.unused == sum(reference_unused(encoders[1], [*TEXTS * 4, "床前明月光", "frost"], extended))
     assert [segments.tokens for segments in ours.segments] == [
         len(encoders[1].encode(text)) for text, _ in found.examples
     ]
@@ -135,6 +137,7 @@ def test_reach_is_asked_of_the_encoder(tiny: Model, byte_level: dict[str, Any]) 
         ),
         (["base.model", "--text", "bad/cut.parquet"], "cut.parquet: cannot be read as Parquet"),
         (["base.model", "--text", "text/shard-00000.parquet", "--column", "x"], "no column 'x'; name one of text, n"),
+        (["base.model", "--text", "bad/cut.txt.gz"], "cut.txt.gz: cannot be read"),
         (["base.model", "--text", "bad/empty.txt"], "no text inside; give files with at least one document"),
         (["base.model", "--text", "bad/surrogate.json"], "surrogate.json line 1: not JSON"),
     ],
@@ -147,6 +150,7 @@ def test_what_cannot_be_read_is_one_sentence(
     (bad / "latin.txt").write_bytes(b"a\nb\xe9\n")
     (bad / "cut.jsonl").write_bytes(b'{"text": "a"}\n{"text": ')
     (bad / "field.jsonl").write_bytes(b'{"content": "a"}\n')
+    (bad / "cut.txt.gz").write_bytes(gzip.compress(b"moon" * 99)[:-9])
     (bad / "cut.parquet").write_bytes((files / "text" / "shard-00000.parquet").read_bytes()[:-9])
     (bad / "empty.txt").write_bytes(b"\n \n")
     (bad / "surrogate.json").write_bytes(b'{"text": "\\ud800"}')

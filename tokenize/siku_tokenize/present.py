@@ -94,8 +94,6 @@ def compression_table(comparison: Comparison) -> Table:
         columns=[
             "source",
             "vocabulary",
-            "documents",
-            "characters",
             "tokens",
             "per character",
             "per byte",
@@ -103,13 +101,15 @@ def compression_table(comparison: Comparison) -> Table:
             "byte tokens %",
             "not spelled again",
             "changed lines",
+            "documents",
+            "characters",
         ],
         rows=[
             [source, standing.name, *compression_cells(tally, comparison.tallies(source)[0])]
             for source in comparison.sources
             for standing, tally in zip(comparison.standings, comparison.tallies(source), strict=True)
         ],
-        note="Held out from learning. Byte tokens are less than a character; documents that their tokens do not spell "
+        note="Byte tokens are less than a character; documents that their tokens do not spell "
         "again hold U+2581, or were normalized; changed are lines without Chinese characters (English, code) with "
         "other ids than in the first vocabulary.",
     )
@@ -118,8 +118,6 @@ def compression_table(comparison: Comparison) -> Table:
 def compression_cells(tally: Tally, base: Tally) -> list[str | int | float]:
     """Give the cells of one vocabulary on one source."""
     return [
-        tally.documents,
-        tally.characters,
         tally.tokens,
         round(tally.per_character, 4),
         round(tally.per_byte, 4),
@@ -127,6 +125,8 @@ def compression_cells(tally: Tally, base: Tally) -> list[str | int | float]:
         round(100 * tally.byte_share, 2),
         tally.broken,
         f"{tally.changed_lines:,} of {tally.plain_lines:,}",
+        tally.documents,
+        tally.characters,
     ]
 
 

@@ -1,6 +1,6 @@
 """Text that a user has lying about, a batch at a time: Parquet, JSON lines, JSON, plain text.
 
-    for source, texts, size in read_files([Path("news.txt"), Path("web.jsonl")]): …
+    for source, texts, size in read_files([Path("news.txt"), Path("web.jsonl.gz")]): …
 
 A line of a text file is a document, as a record of the others is. Files whose names differ only in a number
 behind the last dash (`news-00000.parquet`, `news-00001.parquet`) are one source.
@@ -8,8 +8,12 @@ behind the last dash (`news-00000.parquet`, `news-00001.parquet`) are one source
 
 from __future__ import annotations
 
+import gzip
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +28,8 @@ ROWS = 8192
 BATCH_BYTES = 4 << 20
 JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 SUFFIXES = (".parquet", *JSON_SUFFIXES, ".txt", ".csv", ".tsv", ".md")
-"""What is looked for in a folder; a file named by itself may be called anything."""
+"""What is looked for in a folder, also with .gz behind; a file named by itself may be called anything."""
+GZIP = ".gz"
 
 
 def list_files(places: Iterable[Path]) -> list[Path]:
@@ -35,7 +40,7 @@ def list_files(places: Iterable[Path]) -> list[Path]:
     """
     found: list[Path] = []
     for place in places:
-        inside = sorted(path for path in place.rglob("*") if path.suffix in SUFFIXES) if place.is_dir() else [place]
+        inside = sorted(path for path in place.rglob("*") if _suffix(path) in SUFFIXES) if place.is_dir() else [place]
         if not inside or not place.exists():
             msg = f"{place}: {'holds no text' if place.is_dir() else 'missing'}; give a file ({', '.join(SUFFIXES)})."
             raise InputError(msg)
@@ -48,7 +53,7 @@ def source_of(path: Path) -> str:
 
     Example: news-00000.parquet -> "news"
     """
-    return re.sub(r"-\d{5}$", "", path.stem)
+    return re.sub(r"-\d{5}$", "", Path(path.stem).stem if path.suffix == GZIP else path.stem)
 
 
 def read_files(paths: Sequence[Path], *, column: str = "text") -> Iterator[tuple[str, pa.Array, int]]:
@@ -85,29 +90,38 @@ def _read_parquet(path: Path, column: str) -> Iterator[tuple[pa.Array, int]]:
 
 
 def _read_lines(path: Path, column: str) -> Iterator[tuple[pa.Array, int]]:
+    """Yield the documents of some lines, and the bytes of the file, as it lies there, that they took."""
     batch: list[str] = []
-    size = 0
-    for number, line in _lines(path):
-        size += len(line)
-        batch += _documents(line, f"{path} line {number:,}", path.suffix, column)
-        if size >= BATCH_BYTES:
-            yield as_array(batch), size
-            batch, size = [], 0
-    yield as_array(batch), size
-
-
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Yield numbered lines; a JSON file that is one array, in one piece."""
+    size = taken = 0
     try:
-        with path.open("rb") as stream:
-            if path.suffix == ".json" and stream.read(64).lstrip()[:1] == b"[":
-                yield 1, path.read_bytes()
-                return
-            stream.seek(0)
-            yield from enumerate(stream, 1)
-    except OSError as error:
-        msg = f"{path}: cannot be read ({error.strerror})."
+        with path.open("rb") as raw, gzip.open(raw) if path.suffix == GZIP else nullcontext(raw) as stream:
+            for number, line in _lines(stream, whole=_suffix(path) == ".json"):
+                size += len(line)
+                batch += _documents(line, f"{path} line {number:,}", _suffix(path), column)
+                if size >= BATCH_BYTES:
+                    yield as_array(batch), raw.tell() - taken
+                    batch, size, taken = [], 0, raw.tell()
+            yield as_array(batch), raw.tell() - taken
+    except (OSError, EOFError, zlib.error) as error:
+        msg = f"{path}: cannot be read ({error})."
         raise InputError(msg) from error
+
+
+def _lines(stream: BufferedIOBase, *, whole: bool) -> Iterator[tuple[int, bytes]]:
+    """Yield numbered lines; a JSON file that is one array, if it may be one, in one piece."""
+    first = stream.readline()
+    while whole and first and not first.strip():
+        first = stream.readline()
+    if whole and first.lstrip()[:1] == b"[":
+        yield 1, first + stream.read()
+        return
+    yield 1, first
+    yield from enumerate(stream, 2)
+
+
+def _suffix(path: Path) -> str:
+    """Give what a file's name ends in, compression left off."""
+    return Path(path.stem).suffix if path.suffix == GZIP else path.suffix
 
 
 def _documents(line: bytes, place: str, suffix: str, column: str) -> list[str]:
