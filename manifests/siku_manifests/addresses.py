@@ -107,8 +107,9 @@ def expand(where: str) -> dict[str, str]:
         "https://h/c4/{train,dev}/{0..1}.gz" -> train/0.gz, train/1.gz, dev/0.gz, dev/1.gz
     """
     addresses = list(itertools.islice(_alternatives(where), MOST_FILES + 1))
-    if len(addresses) > MOST_FILES:
-        msg = f"{where}: the braces stand for more than {MOST_FILES:,} files; correct the numbers."
+    if not 0 < len(addresses) <= MOST_FILES:
+        many = f"more than {MOST_FILES:,} files" if addresses else "no file"
+        msg = f"{where}: the braces stand for {many}; correct the numbers."
         raise RecipeError(msg)
     named = [_checked(address) for address in addresses]
     folders = [path.split("/")[:-1] for path in named]

@@ -171,8 +171,9 @@ def _refused(question: Question, error: urllib.error.HTTPError) -> Passing | Inp
             )
         return Passing(f"the server answered {said}", mend=f"try again later, or {question.if_unreached}", wait=wait)
     if 300 <= status < 400:
-        why = f"the server redirects {error.reason}, too often or where nobody should follow"
-        meaning = f"{why}; find the file's own address"
+        where = "to no web address" if "not allowed" in error.reason else "in a circle or too often"  # urllib's words
+        where = error.reason if error.reason.startswith("to ") else where
+        meaning = f"the server redirects {where}, where nobody should follow; find the file's own address"
     elif status in {401, 403, 451}:
         meaning = f"the server refuses it ({said}); {question.if_refused}"
     elif status in {404, 410}:

@@ -40,6 +40,7 @@ def test_an_address_stands_for_files(where: str, files: dict[str, str]) -> None:
         ("https://me:secret@h/a", "no place for a password"),
         ("https://h/{a,a}", "two files would have one name"),
         ("https://h/{0..999999}", "more than 100,000 files"),
+        ("https://h/{9..1}", "the braces stand for no file"),
         ("hf:", "write hf:OWNER/NAME@COMMIT"),
         ("hf:a/b/c@main", "write hf:OWNER/NAME@COMMIT"),
     ],
