@@ -25,6 +25,7 @@ from siku_corpus.opening import (
     decompressed,
     is_compressed,
     is_damage,
+    transcoded,
 )
 from siku_corpus.records import Bad, Item, Refused
 from siku_corpus.sources import Format, Reader
@@ -57,11 +58,11 @@ def is_archive(name: str) -> bool:
     return name.lower().endswith((".zip", *_TARS))
 
 
-def can_be_cut(name: str, format_: Format) -> bool:
-    """Whether workers can start in the middle of a file called so."""
+def can_be_cut(name: str, format_: Format, *, encoding: str = "") -> bool:
+    """Whether workers can start in the middle of a file called so; in a declared encoding it is read forwards."""
     if is_archive(name):
         return name.lower().endswith(".zip")
-    return format_.divisible and (not is_compressed(name) or name.lower().endswith(format_.opens))
+    return format_.divisible and not encoding and (not is_compressed(name) or name.lower().endswith(format_.opens))
 
 
 def is_system_file(path: str) -> bool:
@@ -71,7 +72,13 @@ def is_system_file(path: str) -> bool:
 
 
 def iterate_parts(
-    file: Path, start: int, end: int, *, format_: Format, wanted: Callable[[str], bool] = lambda _: True
+    file: Path,
+    start: int,
+    end: int,
+    *,
+    format_: Format,
+    encoding: str = "",
+    wanted: Callable[[str], bool] = lambda _: True,
 ) -> Iterator[Found]:
     """The parts of a file that belong to [start, end), each valid until the next is asked for.
 
@@ -80,19 +87,21 @@ def iterate_parts(
         start: first byte of the range.
         end: byte after its last.
         format_: of the source; says which compressions its reader opens itself.
+        encoding: that the source declares; readers then see UTF-8.
         wanted: whether a member's path belongs to the source.
     """
     if is_system_file(file.name):
         if start == 0:
             yield Refused("0", "", "system_file")
     elif not is_archive(file.name):
-        yield _single(file, "", start, end, format_)
+        yield _transcoded(_single(file, "", start, end, format_), encoding)
     else:
         members = _zip_members if file.name.lower().endswith(".zip") else _tar_members
         try:
             for member in members(file, start, end):
                 if wanted(member.path):
-                    yield _member(member, format_)
+                    found = _member(member, format_)
+                    yield _transcoded(found, encoding) if isinstance(found, Part) else found
         except (*DAMAGE, tarfile.TarError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
@@ -147,6 +156,10 @@ def _member(member: _Found, format_: Format) -> Found:
     if obstacle:
         return Bad("archive", obstacle, b"", member=member.path)
     return _single(Member(member.path, member.open), member.path, 0, WHOLE, format_)
+
+
+def _transcoded(part: Part, encoding: str) -> Part:
+    return Part(transcoded(part.file, encoding), part.member, 0, WHOLE) if encoding else part
 
 
 def _single(file: Input, member: str, start: int, end: int, format_: Format) -> Part:

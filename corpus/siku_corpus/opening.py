@@ -18,11 +18,12 @@ from zipfile import BadZipFile
 
 import pyarrow as pa
 
-from siku_corpus.decoding import decode
+from siku_corpus.decoding import Transcoded, decode
 from siku_corpus.records import Bad
 
-MAX_WHOLE_BYTES = 256 << 20
-"""Above this a file that can only be read whole is quarantined; a worker needs a few times its size."""
+MAX_WHOLE_BYTES = 64 << 20
+"""Above this a file that can only be read whole is quarantined. A text of that size is five times too long for a
+document, and a JSON object of that size takes half a gigabyte."""
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst", ".zstd")
 DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError, BadZipFile, NotImplementedError)
 """What decompressors raise; an OSError with an errno is the disk's, see `is_damage`."""
@@ -91,6 +92,14 @@ def decompressed(file: Input) -> Member:
     """The file inside a compressed one, under its name without the last ending."""
     stem = file.name[: -len(PurePosixPath(file.name).suffix)]
     return Member((file.parent / stem).as_posix(), lambda: _decompress(file.open("rb")))
+
+
+def transcoded(file: Input, encoding: str) -> Member:
+    """The file in UTF-8, under its own name."""
+    return Member(
+        (file.parent / file.name).as_posix(),
+        lambda: io.BufferedReader(Transcoded(file.open("rb"), encoding), 1 << 20),
+    )
 
 
 def _decompress(stream: IO[bytes]) -> IO[bytes]:

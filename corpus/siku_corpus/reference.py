@@ -27,7 +27,8 @@ zst), which is never unpacked: give the archive's own path or address as `where`
 What else `where` may say is told in [fetching.md](fetching.md).
 A document's id is `SOURCE/PATH#LOCATOR`, with a member's path behind its archive's.
 
-Encodings are UTF-8 with or without a byte-order mark, UTF-16 for whole files, and GB18030 with its subsets. To the
+Encodings are found (UTF-8 with or without a byte-order mark, UTF-16 of whole files, GB18030 with its subsets, Big5) or
+declared, `encoding = "big5"`. Where the text stands in JSON lines, Parquet and CSV, `column = "body"` says. To the
 quarantine go a line above {line} MiB, a file above {whole} MiB that can only be read whole, and a document above
 {characters:,} characters. What an operating system leaves beside files (`__MACOSX/._*`, `.DS_Store`,
 `Thumbs.db`) is counted as `system_file` and not read.

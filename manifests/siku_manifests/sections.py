@@ -36,6 +36,10 @@ class Source(Section, frozen=True, kw_only=True):
     packages; `siku fetch` prints what it found where the recipe has none."""
     obtain: str = ""
     """How to get it where no address leads to it, such as a form or an application; said when it is missing."""
+    column: str = ""
+    """Key or column that holds the text, of JSON lines, Parquet and CSV; empty means `text`, else `content`."""
+    encoding: str = ""
+    """Of the files, as Python names it (`big5`, `utf-16`); empty means: found (UTF-8, GB18030, Big5)."""
     license: str
     """SPDX identifier, or `LicenseRef-…` where the origin's claim is none that SPDX knows."""
     license_note: str = ""

@@ -14,10 +14,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from siku_corpus import command
-from siku_corpus.build import RANGE_BYTES, plan
+from siku_corpus.build import RANGE_BYTES, plan, work
 from siku_manifests.errors import InputError
 from siku_manifests.recipe import load_recipe
-from siku_manifests.stage import Context, RawFile
+from siku_manifests.stage import Context, Range, RawFile
 
 POEMS = [
     {"title": "春曉", "author": "孟浩然", "paragraphs": ["春眠不覺曉，處處聞啼鳥。", "夜來風雨聲，花落知多少。"]},
@@ -258,3 +258,19 @@ def test_ranges_are_a_function_of_the_files(tmp_path: Path) -> None:
         (4, "reviews"): [["reviews.txt", RANGE_BYTES, 2 * RANGE_BYTES]],
         (5, "reviews"): [["reviews.txt", 2 * RANGE_BYTES, 2 * RANGE_BYTES + 5]],
     }
+
+
+def test_a_range_of_any_size_is_written_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = load_recipe(str(make(tmp_path)))
+    range_ = Range(0, "reviews", {"pieces": [["reviews.txt", 0, 1 << 30]]}, 1)
+    context = Context(recipe=recipe, folder=tmp_path, parents={}, raw=())
+    found = {}
+    for size in (200, 1 << 30):
+        monkeypatch.setattr("siku_corpus.build.PART_BYTES", size)
+        out = tmp_path / str(size)
+        out.mkdir()
+        work(context, range_, out)
+        found[size] = [pq.read_table(file).to_pylist() for file in sorted(out.glob("kept-*.parquet"))]
+    assert len(found[200]) > 10
+    assert [row for rows in found[200] for row in rows] == found[1 << 30][0]
+    assert len(found[1 << 30]) == 1

@@ -18,6 +18,7 @@ from siku_corpus.containers import Part, can_be_cut, iterate_parts, read_part
 from siku_corpus.records import Bad, Document, Item, Refused, batches
 from siku_corpus.sources import FORMATS, load_reader
 from siku_corpus.sources.prose import rejoin
+from siku_manifests.errors import RecipeError
 
 SMALL: dict[str, list[tuple[str, bytes]]] = {
     "blocks": [("f.txt", "一\n二\n\n三\r\n \n\n四\n".encode())],
@@ -196,6 +197,25 @@ def test_tables_with_a_header(tmp_path: Path) -> None:
     assert reasons(items) == ["record"]
     quoted = read_small(tmp_path, "csv", "f.csv", 'text,title\n"一\n""二""",题\n'.encode())
     assert quoted == [Document("1", '一\n"二"', {"title": "题"})]
+
+
+def test_the_text_may_stand_under_another_name(tmp_path: Path) -> None:
+    for format_, name, data in (
+        ("jsonl", "f.jsonl", '{"text":"摘要","body":"一","n":1}\n{"text":"二"}\n'.encode()),
+        ("csv", "f.csv", "text,body\n摘要,一\n二,\n".encode()),
+    ):
+        file = tmp_path / name
+        file.write_bytes(data)
+        items = list(load_reader(format_, column="body")(file, 0, len(data)))
+        assert documents(items)[0].text == "一"
+        assert documents(items)[0].meta["text"] == "摘要"
+        assert reasons(items) == ["record"]
+    table = tmp_path / "f.parquet"
+    pq.write_table(pa.table({"text": ["摘要"], "body": ["一"]}), table)
+    items = list(load_reader("parquet", column="body")(table, 0, table.stat().st_size))
+    assert items == [Document("0", "一", {"text": "摘要"})]
+    with pytest.raises(RecipeError, match="only csv, jsonl, parquet"):
+        load_reader("clue", column="body")
 
 
 def response(body: bytes, *headers: str, status: str = "200 OK") -> bytes:

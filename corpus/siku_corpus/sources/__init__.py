@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -24,6 +25,8 @@ class Format(NamedTuple):
     """One line for people: what lies in such a file."""
     divisible: bool = False
     """Whether a worker can start at any byte, because records are lines."""
+    column: bool = False
+    """Whether a source may say under which key or column the text is."""
     opens: tuple[str, ...] = ()
     """Endings of compressions that the reader opens itself, mostly because it can start in their middle."""
 
@@ -56,18 +59,26 @@ FORMATS: dict[str, Format] = {
         divisible=True,
     ),
     "csl": Format("siku_corpus.sources.csl:read_csl", "CSL: the whole file or the benchmark's tasks", divisible=True),
-    "csv": Format("siku_corpus.sources.tables:read_csv", "CSV or TSV with a header and a column `text` or `content`"),
+    "csv": Format(
+        "siku_corpus.sources.tables:read_csv",
+        "CSV or TSV with a header and a column `text`, `content` or the one that `column` names",
+        column=True,
+    ),
     "jsonl": Format(
         "siku_corpus.sources.lines:read_json_lines",
-        "an object a line with the text in `text` or `content`; other strings become metadata",
+        "an object a line with the text in `text`, `content` or under the key that `column` names",
         divisible=True,
+        column=True,
     ),
     "lines": Format("siku_corpus.sources.lines:read_lines", "a document a line", divisible=True),
     "pairs": Format(
         "siku_corpus.sources.pairs:read_pair_lines", "`original<TAB>translation`, such as Tatoeba", divisible=True
     ),
     "parquet": Format(
-        "siku_corpus.sources.tables:read_parquet", "Parquet with a column `text` or `content`", divisible=True
+        "siku_corpus.sources.tables:read_parquet",
+        "Parquet with a column `text`, `content` or the one that `column` names",
+        divisible=True,
+        column=True,
     ),
     "people-daily": Format(
         "siku_corpus.sources.newspaper:read_newspaper",
@@ -117,12 +128,22 @@ def find_format(name: str) -> Format:
     return FORMATS[name]
 
 
-def load_reader(name: str) -> Reader:
+def load_reader(name: str, *, column: str = "") -> Reader:
     """The reader of a format.
 
+    Args:
+        name: of the format.
+        column: key or column that holds the text, for formats that can be told.
+
     Raises:
-        RecipeError: there is no such format.
+        RecipeError: there is no such format, or it takes no column.
     """
-    module, _, function = find_format(name).reader.partition(":")
-    reader: Reader = getattr(importlib.import_module(module), function)
-    return reader
+    format_ = find_format(name)
+    module, _, function = format_.reader.partition(":")
+    reader = getattr(importlib.import_module(module), function)
+    if column and not format_.column:
+        takers = ", ".join(taker for taker, each in FORMATS.items() if each.column)
+        msg = f"column = {column!r}: the format {name!r} knows where its text is; only {takers} can be told."
+        raise RecipeError(msg)
+    told: Reader = functools.partial(reader, column=column) if column else reader
+    return told

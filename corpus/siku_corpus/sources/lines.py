@@ -108,25 +108,28 @@ def read_lines(file: Input, start: int, end: int) -> Iterator[Item]:
         yield row if isinstance(row, Bad) else Document(str(row.offset), row.value)
 
 
-def read_json_lines(file: Input, start: int, end: int) -> Iterator[Item]:
+def read_json_lines(file: Input, start: int, end: int, *, column: str = "") -> Iterator[Item]:
     """Yield the object of each line as a document; its locator is the line's byte offset.
 
-    The text is the string under `text`, else under `content`. Other strings and numbers become metadata.
+    The text is the string under `text`, else under `content`, or under the source's `column`. Other strings and
+    numbers become metadata.
     """
     for row in json_rows(file, start, end, dict[str, object]):
-        yield row if isinstance(row, Bad) else record_document(row)
+        yield row if isinstance(row, Bad) else record_document(row, column=column)
 
 
-def record_document(row: Row) -> Item:
+def record_document(row: Row, *, column: str = "") -> Item:
     """A document of a record with named fields, or a bad record that says which fields there are.
 
     Args:
         row: its value maps names to values; its offset, or number, becomes the locator.
+        column: the field that holds the text; empty means `text`, else `content`.
     """
     record: dict[str, object] = row.value
-    key = next((key for key in _TEXT_KEYS if isinstance(record.get(key), str)), None)
+    keys = (column,) if column else _TEXT_KEYS
+    key = next((key for key in keys if isinstance(record.get(key), str)), None)
     if key is None:
-        detail = f"no string under {' or '.join(_TEXT_KEYS)}; the keys are {', '.join(list(record)[:10])}"
+        detail = f"no string under {' or '.join(keys)}; the keys are {', '.join(list(record)[:10])}"
         return Bad("record", detail, row.data, offset=row.offset)
     return Document(str(row.offset), str(record[key]), scalars(record, leave_out=(key,)))
 

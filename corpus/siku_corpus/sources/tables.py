@@ -21,10 +21,11 @@ from siku_corpus.sources.lines import MAX_LINE_BYTES, Row, record_document, snif
 _ROWS = 1024
 
 
-def read_parquet(file: Input, start: int, end: int) -> Iterator[Item]:
+def read_parquet(file: Input, start: int, end: int, *, column: str = "") -> Iterator[Item]:
     """Yield the rows of the row groups whose data begin in [start, end); the locator is the row's number.
 
-    The text is in the column `text`, else `content`; other strings and numbers become metadata.
+    The text is in the column `text`, else `content`, or in the source's `column`; other strings and numbers become
+    metadata.
     """
     with _seekable(file) as stream:
         try:
@@ -33,7 +34,7 @@ def read_parquet(file: Input, start: int, end: int) -> Iterator[Item]:
             for number in range(table.num_row_groups):
                 group = table.metadata.row_group(number)
                 if start <= _begin(group) < end:
-                    yield from _rows(table, number, first_row)
+                    yield from _rows(table, number, first_row, column)
                 first_row += group.num_rows
         except (pa.ArrowException, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
@@ -47,10 +48,10 @@ def _begin(group: Any) -> int:
     return int(column.dictionary_page_offset or column.data_page_offset)
 
 
-def _rows(table: Any, number: int, first_row: int) -> Iterator[Item]:
+def _rows(table: Any, number: int, first_row: int, column: str) -> Iterator[Item]:
     for batch in table.iter_batches(batch_size=_ROWS, row_groups=[number], use_threads=False):
         for row, record in enumerate(batch.to_pylist(), first_row):
-            yield record_document(Row(row, repr(record).encode("utf-8", "replace")[:4096], record))
+            yield record_document(Row(row, repr(record).encode("utf-8", "replace")[:4096], record), column=column)
         first_row += batch.num_rows
 
 
@@ -66,7 +67,13 @@ def _seekable(file: Input) -> Iterator[Path | IO[bytes]]:
         yield copy
 
 
-def read_csv(file: Input, start: int, end: int) -> Iterator[Item]:  # noqa: ARG001  quoted fields may hold line ends
+def read_csv(
+    file: Input,
+    start: int,  # noqa: ARG001  quoted fields may hold line ends
+    end: int,  # noqa: ARG001
+    *,
+    column: str = "",
+) -> Iterator[Item]:
     """Yield the rows of a table whose first line names its columns; the locator is the row's number, from 1.
 
     Fields are separated by tabs where the header has more of them than of commas. A row with more or fewer fields
@@ -91,10 +98,10 @@ def read_csv(file: Input, start: int, end: int) -> Iterator[Item]:  # noqa: ARG0
             if fields is None:
                 return
             if fields:
-                yield _csv_row(number, names, fields)
+                yield _csv_row(number, names, fields, column)
 
 
-def _csv_row(number: int, names: list[str], fields: list[str]) -> Item:
+def _csv_row(number: int, names: list[str], fields: list[str], column: str) -> Item:
     data = "\t".join(fields).encode("utf-8", "surrogateescape")
     if len(fields) != len(names):
         return Bad("record", f"row {number} has {len(fields)} fields, the header {len(names)}", data)
@@ -102,4 +109,5 @@ def _csv_row(number: int, names: list[str], fields: list[str]) -> Item:
         data.decode()
     except UnicodeDecodeError as error:
         return Bad("encoding", f"row {number}: {error.reason}", data)
-    return record_document(Row(number, data, {name: value for name, value in zip(names, fields, strict=True) if value}))
+    record = {name: value for name, value in zip(names, fields, strict=True) if value}
+    return record_document(Row(number, data, record), column=column)
