@@ -14,7 +14,7 @@ import tokenizers
 
 from siku_manifests import findings
 from siku_manifests.atomic import write_json
-from siku_manifests.errors import InputError
+from siku_manifests.errors import InputError, RecipeError
 from siku_manifests.recipe import Recipe
 from siku_manifests.sections import Source, Tokens
 from siku_manifests.stage import Context, Outcome
@@ -116,6 +116,8 @@ def test_a_native_tokenizer_does_the_work(run_pack: Pack, tmp_path: Path, byte_l
         found = reference.encode_batch(DOCUMENTS[stem], add_special_tokens=False)
         assert read(context.folder, stem) == [[*encoding.ids, byte_level["end"]] for encoding in found]
     assert outcome.counts["poetry"].tokens
+    with pytest.raises(RecipeError, match=r"tokens\.bos = true, but this tokenizer has no beginning"):
+        run_pack("b", bos=True)
 
 
 @pytest.mark.slow

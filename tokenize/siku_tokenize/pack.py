@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siku_manifests.equation import Counts
+from siku_manifests.errors import RecipeError
 from siku_manifests.shards import read_row_groups, row_group_runs
 from siku_manifests.stage import Context, Outcome, Range
 from siku_tokenize.present import tokens_findings
@@ -48,9 +49,16 @@ def load_encoder(folder: Path) -> TextEncoder:
 
 
 def encode(context: Context, range_: Range, out: Path) -> None:
-    """Encode the row groups of a range into one token file."""
+    """Encode the row groups of a range into one token file.
+
+    Raises:
+        RecipeError: BOS is asked for, and the tokenizer has none.
+    """
     encoder = load_encoder(context.parents["tokenizer"])
     bos = encoder.bos if context.recipe.tokens.bos else -1
+    if context.recipe.tokens.bos and bos < 0:
+        msg = "tokens.bos = true, but this tokenizer has no beginning-of-sequence token; leave tokens.bos out."
+        raise RecipeError(msg)
     shard = context.parents["corpus"] / range_.inputs["split"] / range_.inputs["shard"]
     with open_token_writer(out / PART, encoder.dtype) as writer:
         for batch in read_row_groups(shard, range_.inputs["groups"], columns=["text"]):
