@@ -1,7 +1,7 @@
 """Where rows of new vocabulary pieces should start: three ways, on a base that has learned something.
 
     siku tokenizer sample
-    python benchmarks/embedding_rows.py [--build build/sample] [--tokens 1500000] [--steps 120] [--folder F]
+    python benchmarks/embedding_rows.py [--build build/sample] [--tokens 1500000] [--steps 60] [--folder F]
 
 A base that starts from noise cannot tell: its old rows mean nothing, so nothing can be inherited from them. So a
 small LLaMA is first trained with the base vocabulary on the sample's modern text (Chinese and English), an hour of
@@ -49,6 +49,8 @@ WEIGHTS = {"catalogues": 4.0, "documentation": 0.5, "newspaper": 1.0, "reviews":
 STARTS = ("subpieces", "mean", "random")
 SHAPE = SeedModel(hidden=256, intermediate=768, layers=4, heads=4, positions=1024)
 LENGTH, BATCH, SEED = 256, 8, 11
+EXTENDED_BATCH = 4
+"""Windows of a step after extending: small steps, since it is the first ten thousand tokens that tell."""
 RATE, WARMUP, DECAY = 2e-3, 40, 0.25
 """Highest learning rate of the base, warm-up steps, and the last share of the run in which the rate falls to 0."""
 BAR_BITS = 2.5
@@ -90,7 +92,10 @@ def readers(folder: Path, name: str, model: Model) -> tuple[Reader, Validation]:
         Reader(open_token_files(folder / name / split), LENGTH, encoder.eos) for split in ("train", "validation")
     )
     prefixed = encoder.bos if model.dummy_prefix else -1
-    return train, Validation(held_out, piece_bytes(model), windows=48, batch=BATCH, prefixed=prefixed)
+    first_new = json.loads((folder / "first_new.json").read_text(encoding="ascii"))
+    return train, Validation(
+        held_out, piece_bytes(model), windows=8, batch=BATCH, prefixed=prefixed, first_new=first_new
+    )
 
 
 def rate_at(step: int, steps: int) -> float:
@@ -131,7 +136,9 @@ def train_base(folder: Path, model: Model, tokens: int) -> None:
 def told(scores: dict[str, Score]) -> str:
     """Bits per byte of all sources and of each."""
     each = ", ".join(f"{source} {score.bits_per_byte:.3f}" for source, score in scores.items())
-    return f"{total(scores).bits_per_byte:.3f} bits per byte ({each})"
+    new = total(scores).new
+    pieces = f"; new pieces {new.bits_per_byte:.3f}" if new.bytes else ""
+    return f"{total(scores).bits_per_byte:.3f} bits per byte ({each}{pieces})"
 
 
 def train_extended(folder: Path, model: Model, start: str, steps: int) -> dict[int, dict[str, Score]]:
@@ -141,15 +148,16 @@ def train_extended(folder: Path, model: Model, start: str, steps: int) -> dict[i
     if not (out / "done").is_file():
         out.mkdir(exist_ok=True)
         options = Pretrain(
-            method="lora", new_rows=start, rank=16, alpha=16, dropout=0.0, length=LENGTH, batch=BATCH,
-            tokens=steps * LENGTH * BATCH, learning_rate=1e-3, warmup_steps=10, max_grad_norm=1.0,
-            optimizer="adamw_torch_fused", evaluate_every=max(1, steps // 4), save_every=max(1, steps // 4), threads=1,
+            method="lora", new_rows=start, rank=16, alpha=16, dropout=0.0, length=LENGTH, batch=EXTENDED_BATCH,
+            tokens=steps * LENGTH * EXTENDED_BATCH, learning_rate=1e-3, warmup_steps=4, max_grad_norm=1.0,
+            optimizer="adamw_torch_fused", evaluate_every=max(1, steps // 3), save_every=max(1, steps // 4), threads=1,
+            report_to=(),
         )  # fmt: skip
         reader, validation = readers(folder, "extended", model)
         order = WindowOrder(mixture_shares(reader.counts(), WEIGHTS), seed=SEED)
         adapted = build_model(folder / "trained", options, pieces=spell_new_pieces(model, first_new), seed=SEED)
         plan = Plan(
-            options=options, stream=WindowStream(reader, order, total=steps * BATCH),
+            options=options, stream=WindowStream(reader, order, total=steps * EXTENDED_BATCH),
             validation=validation, base="trained", seed=SEED,
         )  # fmt: skip
         PretrainTrainer(adapted, plan, out).run()
@@ -163,7 +171,7 @@ def main() -> None:
     parser.add_argument("--build", type=Path, default=Path("build/sample"))
     parser.add_argument("--folder", type=Path, default=Path("build/benchmarks/embedding_rows"))
     parser.add_argument("--tokens", type=int, default=1_500_000, help="that the base is trained on")
-    parser.add_argument("--steps", type=int, default=120, help="optimiser steps of 2,048 tokens after extending")
+    parser.add_argument("--steps", type=int, default=60, help="optimiser steps of 1,024 tokens after extending")
     options = parser.parse_args()
     torch.set_num_threads(1)
     transformers.utils.logging.disable_progress_bar()

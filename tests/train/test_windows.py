@@ -41,6 +41,13 @@ def test_positions_count_within_documents(documents: list[list[int]]) -> None:
     assert restarting_positions(ids, EOS).tolist() == expected
 
 
+def test_an_id_of_another_tokenizer_is_one_sentence(tmp_path: Path) -> None:
+    file = write_token_file(tmp_path / "s", [np.array([5, 400, 2])], np.uint16)
+    assert Reader({"s": file}, 4, EOS, 401).example("s", 0)["input_ids"].tolist() == [5, 400, 2, 2]
+    with pytest.raises(InputError, match=r"s\.bin: holds the id 400 in window 0, but the tokenizer has 384 pieces"):
+        Reader({"s": file}, 4, EOS, 384).example("s", 0)
+
+
 @given(documents=DOCUMENTS, length=st.integers(1, 9))
 def test_windows_together_learn_each_id_once(tmp_path_factory, documents: list[list[int]], length: int) -> None:
     bodies = [[*body, EOS] for body in documents]

@@ -118,7 +118,7 @@ def make_plan(context: Context, pieces: Vocabulary) -> Plan:
     options = context.recipe.pretrain
     encoder = pieces.encoder
     readers = [
-        Reader(open_token_files(context.parents["tokens"] / split), options.length, encoder.eos)
+        Reader(open_token_files(context.parents["tokens"] / split), options.length, encoder.eos, len(pieces))
         for split in ("train", "validation")
     ]
     lengths = piece_bytes(pieces)

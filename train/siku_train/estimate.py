@@ -107,6 +107,8 @@ def table_lines(found: list[Estimate]) -> Iterator[str]:
 
 def corpus_tokens(recipe: Recipe, out: Path) -> int:
     """Count the training tokens of a recipe whose token files are built; 0 if they are not."""
+    if not any((out / recipe.name).glob("tokens-*/manifest.json")):
+        return 0  # without asking for keys, which may mean to hash all raw files
     folders = [folder for folder in done_folders(recipe, out=out, last="tokens") if folder.name.startswith("tokens-")]
     stems = [path.with_suffix("") for folder in folders for path in (folder / "train").glob("*.idx")]
     return sum(TokenFile(stem).token_count for stem in stems)

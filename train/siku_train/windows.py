@@ -90,19 +90,32 @@ class Reader:
         files: token file of each source.
         length: inputs in a window.
         eos: the id that ends a document.
+        vocabulary: pieces of the tokenizer; no id may be as large. None for no check.
     """
 
     files: Mapping[str, TokenFile]
     length: int
     eos: int
+    vocabulary: int | None = None
 
     def counts(self) -> dict[str, int]:
         """Windows of each source."""
         return {name: window_count(file.token_count, self.length) for name, file in self.files.items()}
 
     def example(self, source: str, window: int) -> Example:
-        """Give window `window` of `source`; the same arguments give the same tensors for ever."""
+        """Give window `window` of `source`; the same arguments give the same tensors for ever.
+
+        Raises:
+            InputError: it holds an id that is none of the tokenizer's.
+        """
         ids = self.files[source].window(window * self.length, self.length + 1)
+        if self.vocabulary is not None and int(ids.max()) >= self.vocabulary:
+            msg = (
+                f"{self.files[source].stem}.bin: holds the id {int(ids.max()):,} in window {window:,}, but the "
+                f"tokenizer has {self.vocabulary:,} pieces: the file is damaged, or of another tokenizer; build it "
+                f"again with `siku tokens`."
+            )
+            raise InputError(msg)
         return packed_example(np.asarray(ids, np.int64), length=self.length, eos=self.eos)
 
     def documents(self, source: str, window: int) -> range:
