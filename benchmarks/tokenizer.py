@@ -1,152 +1,96 @@
-"""The extended vocabulary, beside the usual merge script and transformers' own conversion.
+"""The extended vocabulary on text held out by document, beside the one to beat, the plain merge and the base.
 
-    python benchmarks/tokenizer.py [--check] [--corpus FOLDER]
+    python benchmarks/tokenizer.py [--check] [--raw FOLDER] [--parts compression fidelity export modes cost]
 
-On the sample's corpus (built first if it is not), in one run:
+In one run, learned only from the documents of `sample` and `raw-samples` by the mix in token_kit/heldout.py:
 
-    making        seconds and memory of the whole stage, against a bar for 50 MB of text
-    compression   tokens on validation documents, against a vocabulary of the same size made the usual way:
-                  SentencePiece BPE on the same Han runs, every piece that the base lacks appended with score 0
-    fidelity      lines without Chinese characters that keep the base's ids; new pieces that can be reached
+    compression   tokens against LLaMA-2's vocabulary (the first 32,000 pieces of Chinese-LLaMA-Alpaca-2's), against
+                  Chinese-LLaMA-Alpaca-2's, and against the plain merge of the same candidates; byte tokens; pieces
+                  that are never used
+    fidelity      English and code that keep the base's ids; round trips; what a vocabulary must not have
     export        lines on which AutoTokenizer gives sentencepiece's ids, against LlamaTokenizer made by
                   transformers from the same tokenizer.model
+    modes         what the optional kinds of pieces save or cost, on a smaller sample
+    cost          seconds and memory of learning from 50 MB, in a process of its own
+
+Needs the raw corpora of `raw-samples` and, beside their folder, tokenizers/chinese-llama-alpaca-2.model.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import sentencepiece
 from peer_kit.environment import PEERS_PYTHON, REPOSITORY, make_peers
-from token_kit.environment import build_sample, sample_recipe
+from token_kit.compression import compression_claims, raw_news, spelling_claims, unused_claims
+from token_kit.fidelity import fidelity_claims
+from token_kit.heldout import Split, make_split
+from token_kit.modes import mode_claims
+from token_kit.vocabularies import BASE_PIECES, SEED, Vocabularies, first_pieces, learn_ours, merge_plainly
 from transformers import AutoTokenizer
 
-from siku_manifests.pool import run_range
-from siku_manifests.stage import Context, load_function
-from siku_tokenize.build import load_base, read_sample
-from siku_tokenize.encode import Encoder
-from siku_tokenize.learn import LONGEST_PIECE, han_lines, train_pieces, write_lines
-from siku_tokenize.modelfile import Kind, Model, Piece, extend_model, read_model
-from siku_tokenize.prove import CHINESE, hostile_lines, unreachable
-from siku_tokenize.stages import TOKENIZER
+from siku_manifests.sections import Tokenizer
+from siku_manifests.shards import read_batches
+from siku_tokenize.export import write_tokenizer
+from siku_tokenize.modelfile import read_model
+from siku_tokenize.prove import sample_lines
+from siku_tokenize.prune import count_pieces
+from siku_tokenize.sample import Sample, draw_sample
+from siku_tokenize.tables import build_tables
+from siku_tokenize.trial import hostile_lines
 
-CONVERTED = REPOSITORY / "benchmarks" / "token_kit" / "converted.py"
-SECONDS_BAR, GIGABYTES_BAR, BAR_MEGABYTES = 180.0, 4.0, 50.0
-TOKENS_BAR = 0.98
-EXPORT_LINES = 10_000
-ENGLISH_LINES = 25_000
+KIT = REPOSITORY / "benchmarks" / "token_kit"
+RAW = REPOSITORY.parent / "shared" / "data"
+PARTS = ("compression", "fidelity", "export", "modes", "cost")
+SAMPLE_BYTES, MODES_BYTES, COST_BYTES = 200_000_000, 12_000_000, 50_000_000
+SECONDS_BAR, GIGABYTES_BAR = 180.0, 4.0
+EXPORT_LINES, HOSTILE_LINES = 10_000, 2_000
 Claim = tuple[str, bool]
 
 
-def texts_of(corpus: Path, split: str) -> dict[str, pa.Array]:
-    """All texts of a split by source."""
-    found: dict[str, list[pa.Array]] = {}
-    for shard in sorted((corpus / split).glob("*.parquet")):
-        texts = pq.read_table(shard, columns=["text"])["text"].combine_chunks()
-        found.setdefault(shard.stem.rsplit("-", 1)[0], []).append(texts)
-    return {source: pa.concat_arrays(parts) for source, parts in found.items()}
+def draw(split: Split, budget: int) -> Sample:
+    """The sample that the tokenizer stage would draw with the mix's weights."""
+    shards = sorted((split.corpus / "train").glob("*.parquet"))
+    weights = {source.name: source.weight for source in split.sources}
+    batches = read_batches(shards, columns=["id", "source", "text"])
+    return draw_sample(batches, weights=weights, seed=SEED, budget=budget)
 
 
-def make_ours(context: Context) -> tuple[Model, Claim]:
-    """The stage's `learn` phase, in this process, with its time and memory."""
-    phase = TOKENIZER.phases[0]
-    (range_,) = load_function(phase.plan)(context)
-    begun = time.perf_counter()
-    run_range(context, phase, range_)
-    seconds = time.perf_counter() - begun
-    gigabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    model = read_model(context.part(phase.name, 0) / "tokenizer.model")
-    megabytes = sum(size for _, size in read_sample(context).sources.values()) / 1e6
-    per_bar = seconds * BAR_MEGABYTES / megabytes
-    line = (
-        f"making {len(model.pieces):,} pieces from {megabytes:.1f} MB: {seconds:.1f} s and {gigabytes:.2f} GB,"
-        f" which is {per_bar:.0f} s for {BAR_MEGABYTES:.0f} MB; bars {SECONDS_BAR:.0f} s, {GIGABYTES_BAR:.0f} GB"
+def mix_claims(split: Split, sample: Sample) -> Iterator[Claim]:
+    """What is learned from."""
+    total = sum(size for _, size in sample.sources.values())
+    gone = sum(lost for _, lost in split.letters.values())
+    there = sum(kept for kept, _ in split.letters.values())
+    yield (
+        f"learned from {total / 1e6:.1f} MB; {gone:,} characters beside {there:,} went, as they repeat text held out",
+        (True),
     )
-    return model, (line, per_bar <= SECONDS_BAR and gigabytes <= GIGABYTES_BAR)
-
-
-def make_usual(context: Context, base: Model, size: int) -> Model:
-    """The usual merge: a BPE model of the same text, its unknown pieces appended with score 0 in their order."""
-    known = {piece.text for piece in base.pieces}
-    with tempfile.TemporaryDirectory() as scratch:
-        lines, prefix = Path(scratch) / "lines.txt", Path(scratch) / "usual"
-        write_lines(han_lines(read_sample(context).texts), lines)
-        train_pieces(lines, prefix, size=2 * size, longest=LONGEST_PIECE)
-        learned = [piece.text for piece in read_model(prefix.with_suffix(".model")).pieces if piece.kind is Kind.NORMAL]
-    characters = [text for text in learned if len(text) == 1 and text not in known]
-    merges = [text for text in learned if len(text) > 1 and text not in known]
-    room = size - len(base.pieces) - len(characters)  # a trainer asked for that size keeps every character
-    return extend_model(base, [Piece(text, 0.0) for text in [*merges[:room], *characters]])
-
-
-def count_tokens(model: Model, texts: pa.Array) -> int:
-    """Tokens by our encoder, which equals sentencepiece on models of both kinds."""
-    return len(Encoder(model).encode_batch(texts)[0])
-
-
-def compression_claims(base: Model, ours: Model, usual: Model, held_out: dict[str, pa.Array]) -> list[Claim]:
-    """Tokens against the base and the usual merge, by source; the bar stands for all Chinese sources together."""
-    claims: list[Claim] = []
-    totals = [0, 0, 0]
-    for source, texts in held_out.items():
-        tokens = [count_tokens(model, texts) for model in (base, ours, usual)]
-        characters = pc.sum(pc.utf8_length(texts)).as_py()
-        if tokens[0] == tokens[1]:
-            claims.append((f"tokens on {source}: the base's, {tokens[0] / characters:.3f} a character", True))
-            continue
-        totals = [total + count for total, count in zip(totals, tokens, strict=True)]
-        line = (
-            f"tokens a character on {source}: base {tokens[0] / characters:.3f}, ours {tokens[1] / characters:.3f}"
-            f" ({tokens[1] / tokens[0] - 1:+.1%}), usual merge {tokens[2] / characters:.3f},"
-            f" ratio {tokens[1] / tokens[2]:.3f}"
+    for source in split.sources:
+        documents, size = sample.sources[source.name]
+        yield (
+            f"    {source.name}: weight {source.weight}, {documents:,} documents, {size / total:.1%} of the bytes",
+            True,
         )
-        claims.append((line, True))
-    ratio = totals[1] / totals[2]
-    line = f"tokens on all Chinese sources: ours {totals[1]:,}, usual merge {totals[2]:,}, ratio {ratio:.3f}"
-    return [*claims, (f"{line}, bar {TOKENS_BAR} at most", ratio <= TOKENS_BAR)]
 
 
-def fidelity_claims(base: Model, ours: Model, usual: Model, english: Sequence[str]) -> list[Claim]:
-    """What must not change, and what must be in reach."""
-    expected, found = (reference(model).encode(list(english)) for model in (base, ours))
-    same = sum(a == b for a, b in zip(expected, found, strict=True))
-    untouched = ours.pieces[: len(base.pieces)] == base.pieces
-    lost = [len(unreachable(model, first=len(base.pieces))) for model in (ours, usual)]
-    return [
-        (
-            f"lines without Chinese with the base's ids: {same:,} of {len(english):,}, bar all of at least"
-            f" {ENGLISH_LINES:,}; the base's {len(base.pieces):,} pieces are {'untouched' if untouched else 'CHANGED'}",
-            same == len(english) >= ENGLISH_LINES and untouched,
-        ),
-        (f"new pieces out of reach: ours {lost[0]}, bar 0; usual merge {lost[1]}", lost[0] == 0),
-    ]
-
-
-def reference(model: Model) -> sentencepiece.SentencePieceProcessor:
-    """Sentencepiece itself."""
-    return sentencepiece.SentencePieceProcessor(model_proto=model.raw)
-
-
-def export_claim(folder: Path, lines: list[str]) -> Claim:
+def export_claim(models: Vocabularies, sample: pa.Array) -> Claim:
     """Equal ids through transformers, ours and its own."""
-    model = folder / "tokenizer.model"
-    expected = sentencepiece.SentencePieceProcessor(model_file=str(model)).encode(lines)
-    ours = AutoTokenizer.from_pretrained(folder)(lines)["input_ids"]
+    lines = sample_lines(sample, EXPORT_LINES - HOSTILE_LINES) + hostile_lines(HOSTILE_LINES, seed=SEED)
     with tempfile.TemporaryDirectory() as scratch:
-        asked = Path(scratch) / "lines.json"
-        asked.write_text(json.dumps(lines), encoding="utf-8")
-        command = [PEERS_PYTHON, CONVERTED, model, asked]
+        folder = Path(scratch)
+        uses = count_pieces(sample, build_tables(models.ours.pieces, dummy_prefix=True))
+        write_tokenizer(folder, models.ours, first_new=len(models.base.pieces), uses=uses)
+        expected = sentencepiece.SentencePieceProcessor(model_proto=models.ours.raw).encode(lines)
+        ours = AutoTokenizer.from_pretrained(folder)(lines)["input_ids"]
+        (folder / "lines.json").write_text(json.dumps(lines), encoding="utf-8")
+        command = [PEERS_PYTHON, KIT / "converted.py", folder / "tokenizer.model", folder / "lines.json"]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
     peer = json.loads(done.stdout.splitlines()[-1])
     equal = [sum(a == b for a, b in zip(found, expected, strict=True)) / len(lines) for found in (ours, peer)]
@@ -157,55 +101,65 @@ def export_claim(folder: Path, lines: list[str]) -> Claim:
     return line, equal[0] == 1.0
 
 
-def some_lines(texts: dict[str, pa.Array], count: int, *, keep: Callable[[str], bool] = bool) -> list[str]:
-    """The first lines of every source in turn."""
-    each = -(-count // max(1, len(texts)))
-    found: list[str] = []
-    for array in texts.values():
-        lines: list[str] = []
-        for text in array:
-            lines += [line for line in text.as_py().splitlines() if keep(line)]
-            if len(lines) >= each:
-                break
-        found += lines[:each]
-    return found[:count]
+def cost_claim(split: Split, base: Path) -> Claim:
+    """The stage on 50 MB."""
+    command = [sys.executable, KIT / "cost.py", split.corpus, base, str(COST_BYTES)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    report = json.loads(done.stdout.splitlines()[-1])
+    line = (
+        f"learning from {report['megabytes']:.1f} MB: {report['seconds']:.0f} s and {report['gigabytes']:.2f} GB,"
+        f" bars {SECONDS_BAR:.0f} s and {GIGABYTES_BAR:.0f} GB"
+    )
+    return line, report["seconds"] <= SECONDS_BAR and report["gigabytes"] <= GIGABYTES_BAR
 
 
-def measure(corpus: Path) -> list[Claim]:
-    """All claims."""
-    make_peers()
-    recipe = sample_recipe()
-    held_out, train = texts_of(corpus, "validation"), texts_of(corpus, "train")
-    with tempfile.TemporaryDirectory(prefix="siku-tokenizer-") as scratch:
-        context = Context(recipe=recipe, folder=Path(scratch), parents={"corpus": corpus})
-        ours, making = make_ours(context)
-        base = load_base(recipe.tokenizer)
-        usual = make_usual(context, base, recipe.tokenizer.size)
-        english = [
-            line
-            for texts in train.values()
-            for line in some_lines({"": texts}, 2 * ENGLISH_LINES, keep=lambda line: not CHINESE.search(line))
-        ]
-        lines = some_lines(train, EXPORT_LINES) + some_lines(held_out, EXPORT_LINES)
-        lines = lines[: EXPORT_LINES - 2000] + hostile_lines(2000, seed=7)
-        return [
-            making,
-            *compression_claims(base, ours, usual, held_out),
-            *fidelity_claims(base, ours, usual, english),
-            export_claim(context.part("learn", 0), lines),
-        ]
+def measure(parts: list[str], *, raw: Path, out: Path) -> Iterator[Claim]:
+    """All claims of the parts asked for."""
+    split = make_split(out, raw)
+    file = raw.parent / "tokenizers" / "chinese-llama-alpaca-2.model"
+    base, peer = first_pieces(file, BASE_PIECES), read_model(file)
+    if {"compression", "fidelity", "export"}.intersection(parts):
+        settings, sample = Tokenizer(), draw(split, SAMPLE_BYTES)
+        yield from mix_claims(split, sample)
+        ours, candidates, _, seconds = learn_ours(base, sample.texts, settings)
+        yield f"made {len(ours.pieces):,} pieces in {seconds:.0f} s", len(ours.pieces) == settings.size
+        plain = merge_plainly(base, candidates, sample.texts, size=settings.size)
+        models = Vocabularies(base, peer, ours, plain)
+        if "compression" in parts:
+            yield from compression_claims(models, split.held_out, raw_news(raw / "cnews"))
+            yield from spelling_claims(models, split.held_out)
+            yield from unused_claims(models, sample.texts, split.held_out)
+        if "fidelity" in parts:
+            yield from fidelity_claims(models, split.english.to_pylist(), split.held_out)
+        if "export" in parts:
+            make_peers()
+            yield export_claim(models, sample.texts)
+    if "modes" in parts:
+        yield from mode_claims(base, draw(split, MODES_BYTES).texts, split.held_out)
+    if "cost" in parts:
+        (out / "base.model").write_bytes(base.raw)
+        yield cost_claim(split, out / "base.model")
 
 
 def main() -> None:
     """Print the claims; with --check exit 1 if one falls short."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
-    parser.add_argument("--corpus", type=Path, help="folder of a finished corpus stage, instead of the sample's")
-    parser.add_argument("--out", type=Path, default=REPOSITORY / "build")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--raw", type=Path, default=RAW, help="folder with the corpora of the recipe raw-samples")
+    parser.add_argument("--out", type=Path, default=REPOSITORY / "build" / "benchmarks" / "tokenizer")
     options = parser.parse_args()
-    claims = measure(options.corpus or build_sample(options.out, until="dedup")["corpus"])
-    print("\n".join(f"{line}{'' if held else '  FALLS SHORT'}" for line, held in claims))
-    sys.exit(options.check and not all(held for _, held in claims))
+    if not options.raw.is_dir():
+        print(
+            f"nothing measured: {options.raw} is not here; give the corpora of the recipe raw-samples by --raw FOLDER"
+        )
+        return
+    options.out.mkdir(parents=True, exist_ok=True)
+    short = False
+    for line, held in measure(options.parts, raw=options.raw.resolve(), out=options.out.resolve()):
+        print(f"{line}{'' if held else '  FALLS SHORT'}", flush=True)
+        short |= not held
+    sys.exit(options.check and short)
 
 
 if __name__ == "__main__":
