@@ -50,7 +50,7 @@ BARS = {
     "rensa-rho": {128: 40, 256: 32},
 }
 HASHES: dict[str, tuple[HashName, dict[int, int]]] = {
-    "datasketch": ("sha1", {128: 40, 256: 27}),
+    "datasketch": ("sha1", {128: 30, 256: 27}),
     "datasketch-xxhash": ("xxh32", {128: 40, 256: 27}),
 }
 """The peer whose values the scheme `datasketch` gives with this hash, and by how much it must be faster."""
