@@ -142,12 +142,18 @@ def read_whole(file: Input) -> bytes:
     Raises:
         TooLarge: there are more than MAX_WHOLE_BYTES.
     """
-    with file.open("rb") as stream:
-        data = stream.read(MAX_WHOLE_BYTES + 1)
-    if len(data) > MAX_WHOLE_BYTES:
+    data = read_small(file)
+    if data is None:
         msg = f"more than {MAX_WHOLE_BYTES >> 20} MiB in a format that has to be read whole"
         raise TooLarge(msg)
     return data
+
+
+def read_small(file: Input) -> bytes | None:
+    """All bytes of a file up to MAX_WHOLE_BYTES; nothing of a larger one."""
+    with file.open("rb") as stream:
+        data = stream.read(MAX_WHOLE_BYTES + 1)
+    return data if len(data) <= MAX_WHOLE_BYTES else None
 
 
 def whole_text(file: Input) -> str | Bad:

@@ -309,6 +309,18 @@ def test_broken_extracted_records_are_quarantined(tmp_path: Path) -> None:
     assert reasons(items) == {"record": 2, "": 1}
 
 
+def test_a_block_without_an_end_is_never_held_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("siku_corpus.sources.wikipedia.MAX_LINE_BYTES", 100)
+    file = tmp_path / "wiki_00"
+    tag = b'<doc id="1" url="u" title="a">\n'
+    file.write_bytes(tag + "一行字。\n".encode() * 100 + tag + "正文。\n</doc>\n".encode())
+    items = list(read_extracted(file, 0, file.stat().st_size))
+    assert reasons(items) == {"record": 1, "": 1}
+    bad = items[0]
+    assert isinstance(bad, Bad)
+    assert (bad.offset, bad.length < 200) == (0, True)
+
+
 def test_real_extracted_articles(shared_data: Path) -> None:
     file = shared_data / "wiki_zh_extracted" / "AA" / "wiki_00"
     items = list(read_extracted(file, 0, file.stat().st_size))

@@ -7,7 +7,7 @@ from typing import IO
 
 from siku_corpus.opening import Input
 from siku_corpus.records import Bad, Document, Item
-from siku_corpus.sources.lines import MAX_LINE_BYTES, sniff_encoding
+from siku_corpus.sources.lines import MAX_LINE_BYTES, skip_line, sniff_encoding
 
 _BLANK = b" \t\r\n"
 _SHOWN_BYTES = 64 << 10
@@ -43,7 +43,9 @@ def read_blocks(file: Input, start: int, end: int) -> Iterator[Item]:
 def _is_blank_at(stream: IO[bytes], start: int) -> bool:
     """Whether the line that holds byte `start - 1` is blank; the stream is left at the next line's first byte."""
     stream.seek(start - 1)
-    content = stream.readline()
+    content = stream.readline(_SHOWN_BYTES)
+    if content[-1:] != b"\n":
+        skip_line(stream)
     after = stream.tell()
     place = start - 1
     while place > 0 and not content.strip(_BLANK):

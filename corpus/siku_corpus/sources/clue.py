@@ -2,6 +2,7 @@
 
     {"sentence": …} {"sentence1": …, "sentence2": …} {"abst": …} {"content": …} {"text": …}    a line each
     label_!_name_!_text                                                                        a line each
+    one sentence<TAB>another<TAB>0 or 1                                              LCQMC, BQ: a line each
     {"data": [{"paragraphs": [{"context": …, "qas": […]}]}]}          cmrc2018, drcd: one JSON document
     [[[line, …], [{"question": …, "choice": […], "answer": …}], id]]  c3: one JSON document
 
@@ -73,13 +74,20 @@ def _fields(row: Row) -> Item:
     fields = row.value.split(_SEPARATOR)
     locator = str(row.offset)
     if len(fields) < 2:
-        return Bad("record", "neither JSON nor fields separated by `_!_`", row.data, offset=row.offset)
+        return _pair(row, locator)
     if len(fields) == 5 and fields[2].startswith("news_"):
         meta = {"label": fields[2], "keywords": fields[4].strip()}
         return Document(locator, fields[3], {key: value for key, value in meta.items() if value})
     if len(fields) == 4 and not fields[2].endswith(".txt"):
         return Document(locator, f"{fields[2]}\n{fields[3]}", {"title": fields[2], "label": fields[0]})
     return Document(locator, fields[-1], {"label": fields[1] if len(fields) > 2 else fields[0]})
+
+
+def _pair(row: Row, locator: str) -> Item:
+    fields = row.value.split("\t")
+    if len(fields) == 3 and fields[2].strip().isdecimal():
+        return Document(locator, f"{fields[0]}\n{fields[1]}", {"label": fields[2].strip()})
+    return Bad("record", "neither JSON, nor fields separated by `_!_`, nor a pair", row.data, offset=row.offset)
 
 
 def _whole(file: Input) -> Iterator[Item]:

@@ -17,7 +17,8 @@ from typing import Any
 
 import msgspec
 
-from siku_corpus.opening import Input, read_whole
+from siku_corpus.elements import iterate_elements
+from siku_corpus.opening import Input, read_small
 from siku_corpus.records import Bad, Document, Item
 from siku_corpus.sources.lines import Row, json_rows
 
@@ -43,7 +44,10 @@ def read_instructions(file: Input, start: int, end: int) -> Iterator[Item]:
 
 
 def _whole(file: Input) -> Iterator[Item]:
-    data = read_whole(file)
+    data = read_small(file)
+    if data is None:
+        yield from _long_list(file)
+        return
     try:
         content = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=list[Any] | dict[str, Any])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -55,6 +59,18 @@ def _whole(file: Input) -> Iterator[Item]:
             yield _document(Row(number, raw, record))
         else:
             yield Bad("record", f"element {number} is no object", raw)
+
+
+def _long_list(file: Input) -> Iterator[Item]:
+    decode = msgspec.json.Decoder(dict[str, Any]).decode
+    for element in iterate_elements(file):
+        if isinstance(element, Bad):
+            yield element
+            continue
+        try:
+            yield _document(Row(element.number, element.data, decode(element.data)))
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            yield Bad("record", f"element {element.number} is no object: {error}", element.data, offset=element.offset)
 
 
 def _document(row: Row) -> Item:

@@ -46,7 +46,7 @@ def iterate_lines(file: Input, start: int, end: int) -> Iterator[Line]:
     with file.open("rb") as stream:
         if start > 0:
             stream.seek(start - 1)
-            _skip_line(stream)  # the rest of a line that began before `start`, or just its LF
+            skip_line(stream)  # the rest of a line that began before `start`, or just its LF
         offset = stream.tell() if start > 0 else 0
         while offset < end and (data := stream.readline(MAX_LINE_BYTES)):
             content = data.rstrip(b"\r\n")
@@ -54,14 +54,14 @@ def iterate_lines(file: Input, start: int, end: int) -> Iterator[Line]:
                 content = content.removeprefix(b"\xef\xbb\xbf")
             following = offset + len(data)
             if len(data) == MAX_LINE_BYTES and data[-1:] != b"\n":
-                following += _skip_line(stream)
+                following += skip_line(stream)
                 yield Line(offset, content[:_SHOWN_BYTES], following - offset)
             elif not content.isspace() and content:
                 yield Line(offset, content)
             offset = following
 
 
-def _skip_line(stream: IO[bytes]) -> int:
+def skip_line(stream: IO[bytes]) -> int:
     """Go behind the next LF, however far it is; gives the bytes passed."""
     passed = 0
     while block := stream.readline(1 << 20):
@@ -76,7 +76,7 @@ def text_rows(file: Input, start: int, end: int) -> Iterator[Row | Bad]:
     encoding = sniff_encoding(file)
     for line in iterate_lines(file, start, end):
         if line.length >= 0:
-            yield _too_long(line)
+            yield too_long(line)
             continue
         try:
             yield Row(line.offset, line.data, line.data.decode(encoding))
@@ -89,7 +89,7 @@ def json_rows(file: Input, start: int, end: int, kind: type[T]) -> Iterator[Row 
     decoder = msgspec.json.Decoder(kind)
     for line in iterate_lines(file, start, end):
         if line.length >= 0:
-            yield _too_long(line)
+            yield too_long(line)
             continue
         try:
             yield Row(line.offset, line.data, decoder.decode(line.data))
@@ -97,7 +97,8 @@ def json_rows(file: Input, start: int, end: int, kind: type[T]) -> Iterator[Row 
             yield Bad("json", str(error), line.data, offset=line.offset)
 
 
-def _too_long(line: Line) -> Bad:
+def too_long(line: Line) -> Bad:
+    """The bad record that a line above MAX_LINE_BYTES is."""
     detail = f"a line of {line.length:,} bytes; more than {MAX_LINE_BYTES >> 20} MiB is no document"
     return Bad("size", detail, line.data, offset=line.offset, length=line.length)
 

@@ -18,7 +18,8 @@ from typing import Any
 
 import msgspec
 
-from siku_corpus.opening import Input, read_whole
+from siku_corpus.elements import iterate_elements
+from siku_corpus.opening import Input, read_small
 from siku_corpus.records import Bad, Document, Item, Refused
 
 _LINES = ("paragraphs", "para", "content")
@@ -28,12 +29,20 @@ _INHERITED = {"title": "book", "type": "section", "author": "author", "tags": "t
 _NOTE_MARK = re.compile(r"\[\d+\]")
 
 
-def read_poetry(file: Input, start: int, end: int) -> Iterator[Item]:  # noqa: ARG001  JSON is read whole
+def read_poetry(file: Input, start: int, end: int) -> Iterator[Item]:  # noqa: ARG001  one JSON text
     """Yield the poems and chapters of one file; locators count records from 0, with `/n` inside a book.
 
-    Records of authors, and those that the collectors themselves marked as wrong, are refused with a reason.
+    Records of authors, and those that the collectors themselves marked as wrong, are refused with a reason. A list
+    above 64 MiB is read element by element.
     """
-    data = read_whole(file)
+    data = read_small(file)
+    if data is None:
+        for element in iterate_elements(file):
+            if isinstance(element, Bad):
+                yield element
+            else:
+                yield from _record(msgspec.Raw(element.data), str(element.number), element.offset)
+        return
     try:
         yield from _plain_poems(_POEMS.decode(data))
         return
@@ -49,7 +58,7 @@ def read_poetry(file: Input, start: int, end: int) -> Iterator[Item]:  # noqa: A
     if isinstance(records, dict):
         records = [msgspec.Raw(data.removeprefix(b"\xef\xbb\xbf"))]
     for number, raw in enumerate(records):
-        yield from _record(raw, str(number), data)
+        yield from _record(raw, str(number), data.find(bytes(raw)))
 
 
 class _Poem(msgspec.Struct):
@@ -87,11 +96,11 @@ def _plain_poems(poems: list[_Poem]) -> Iterator[Item]:
         yield Document(str(number), _NOTE_MARK.sub("", text) if poem.notes else text, meta)
 
 
-def _record(raw: msgspec.Raw, locator: str, data: bytes) -> Iterator[Item]:
+def _record(raw: msgspec.Raw, locator: str, offset: int) -> Iterator[Item]:
     try:
         record = msgspec.json.decode(raw, type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        yield _bad(raw, f"record {locator}: {error}", data)
+        yield Bad("record", f"record {locator}: {error}", bytes(raw), offset=offset)
         return
     refusal = _refusal(record)
     if refusal:
@@ -100,16 +109,11 @@ def _record(raw: msgspec.Raw, locator: str, data: bytes) -> Iterator[Item]:
     try:
         leaves = list(_leaves(record, {}))
     except ValueError as error:
-        yield _bad(raw, f"record {locator}: {error}", data)
+        yield Bad("record", f"record {locator}: {error}", bytes(raw), offset=offset)
         return
     for number, (text, meta) in enumerate(leaves):
         place = locator if len(leaves) == 1 else f"{locator}/{number}"
         yield Document(place, text, meta, records=0 if number else 1)
-
-
-def _bad(raw: msgspec.Raw, detail: str, data: bytes) -> Bad:
-    content = bytes(raw)
-    return Bad("record", detail, content, offset=data.find(content))
 
 
 def _body(record: dict[str, Any]) -> str | list[Any]:

@@ -82,7 +82,7 @@ def read_csv(
     csv.field_size_limit(MAX_LINE_BYTES)
     encoding = sniff_encoding(file)
     with file.open("rb") as stream, io.TextIOWrapper(stream, encoding, "surrogateescape", newline="") as text:
-        header = text.readline().removeprefix("\ufeff")
+        header = text.readline(MAX_LINE_BYTES).removeprefix("\ufeff")
         tabs = header.count("\t") > header.count(",")
         names = next(csv.reader([header], delimiter="\t" if tabs else ","), [])
         # An unclosed quote would take the rest of the file for one field; tab-separated tables seldom quote at all.

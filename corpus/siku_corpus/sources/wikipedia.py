@@ -20,13 +20,14 @@ import msgspec
 
 from siku_corpus.dump.pages import Broken, Page, RawPage, Site, parse_page, read_pages, read_site
 from siku_corpus.records import Bad, Document, Item, Refused
-from siku_corpus.sources.lines import iterate_lines
+from siku_corpus.sources.lines import MAX_LINE_BYTES, iterate_lines, skip_line, too_long
 from siku_corpus.wikitext import MarkupError, to_text
 from siku_corpus.wikitext.namespaces import is_article_title, namespace
 from siku_corpus.wikitext.templates import is_disambiguation
 from siku_corpus.wikitext.variants import Variant
 
 _VARIANT: Variant = "zh-cn"
+_SHOWN_BYTES = 64 << 10
 _REDIRECT = re.compile(r"\s*#\s*(?:redirect|重定向|重新導向|重新导向)\s*:?\s*\[\[\s*([^\]|]{1,300})", re.I)
 
 
@@ -118,6 +119,9 @@ def read_extracted(file: Path, start: int, end: int) -> Iterator[Item]:
 def _json_lines(file: Path, start: int, end: int) -> Iterator[Item]:
     decoder = msgspec.json.Decoder(_Extract)
     for line in iterate_lines(file, start, end):
+        if line.length >= 0:
+            yield too_long(line)
+            continue
         try:
             extract = decoder.decode(line.data)
         except msgspec.ValidationError as error:
@@ -133,26 +137,33 @@ def _doc_blocks(file: Path, start: int, end: int) -> Iterator[Item]:
     with file.open("rb") as stream:
         if start > 0:
             stream.seek(start - 1)
-            stream.readline()
+            skip_line(stream)
         offset = begun = stream.tell()
-        for line in stream:
-            if line.startswith(b"<doc "):
+        size = 0
+        while line := stream.readline(MAX_LINE_BYTES):
+            if line.startswith(b"<doc ") or size > MAX_LINE_BYTES:
                 if block:
-                    yield Bad("record", "a <doc> block without an end", b"".join(block), offset=begun)
-                    block = []
+                    yield _endless(block, begun, size)
+                    block, size = [], 0
                 if offset >= end:
                     return
-                block, begun = [line], offset
-            elif block:
+            if block or line.startswith(b"<doc "):
+                begun = begun if block else offset
                 block.append(line)
+                size += len(line)
                 if line.strip() == b"</doc>":
                     yield _doc(b"".join(block), begun)
-                    block = []
+                    block, size = [], 0
             elif offset >= end:
                 return
             offset += len(line)
     if block:
-        yield Bad("record", "a <doc> block without an end", b"".join(block), offset=begun)
+        yield _endless(block, begun, size)
+
+
+def _endless(block: list[bytes], offset: int, size: int) -> Bad:
+    detail = f"a <doc> block without an end in {size:,} bytes"
+    return Bad("record", detail, b"".join(block)[:_SHOWN_BYTES], offset=offset, length=size)
 
 
 def _doc(data: bytes, offset: int) -> Item:
