@@ -14,7 +14,11 @@ from siku_tokenize.stages import TOKENIZER, TOKENS
 if TYPE_CHECKING:
     from siku_tokenize.vocabulary import Vocabulary
 
-tokenizer = stage_command("tokenizer", name="tokenizer", help_text=TOKENIZER.help)
+tokenizer = stage_command(
+    "tokenizer",
+    name="tokenizer",
+    help_text=f"{TOKENIZER.help}\n\nTokenizers are set side by side by `siku tokenizer compare`.",
+)
 tokens = stage_command("tokens", name="tokens", help_text=TOKENS.help)
 
 BASE_SUFFIX = ":base"
