@@ -23,6 +23,10 @@ class Filter(NamedTuple):
     reason: str
     says: str
     """What is wrong with a document that it drops, for the report."""
+    unit: str = "share of characters"
+    """Of the measure and its threshold."""
+    origin: str = "ours"
+    """Whose default the threshold of running text is, as published or adapted to characters."""
     from_characters: int = 0
     """Shorter documents are not asked."""
 
@@ -44,29 +48,74 @@ _MANY_CHARACTERS = 200
 """Fewer may do without marks: people who write three sentences put spaces between them."""
 
 FILTERS: tuple[Filter, ...] = (
-    Filter("min_characters", "too_short", "too few characters"),
-    Filter("min_han", "no_han", "too few Han characters"),
+    Filter("min_characters", "too_short", "too few characters", unit="characters", origin="ChineseWebText"),
+    Filter("min_han", "no_han", "too few Han characters", unit="characters"),
     Filter("max_kana_share", "japanese", "kana: the text is Japanese"),
     Filter("max_hangul_share", "korean", "hangul: the text is Korean"),
     Filter("max_tags", "markup", "HTML tags take much of the text"),
-    Filter("max_links", "links", "addresses take much of the text", _SOME_CHARACTERS),
+    Filter("max_links", "links", "addresses take much of the text", from_characters=_SOME_CHARACTERS),
     Filter("max_blobs", "blobs", "base64, hexadecimal or other code for machines"),
-    Filter("max_digits", "numbers", "digits take most of the text: a table", _SOME_CHARACTERS),
-    Filter("max_symbols", "symbols", "too many #, bars, bullets, dingbats and emoji"),
+    Filter("max_digits", "numbers", "digits take most of the text: a table", from_characters=_SOME_CHARACTERS),
+    Filter("max_symbols", "symbols", "too many #, bars, bullets, dingbats and emoji", origin="Gopher"),
     Filter("min_letters_share", "few_letters", "too small a share of Han characters and Latin letters"),
-    Filter("min_han_share", "few_han", "too small a share of Han characters"),
+    Filter("min_han_share", "few_han", "too small a share of Han characters", origin="ChineseWebText"),
     Filter("min_latin_share", "few_latin", "too small a share of Latin letters"),
-    Filter("min_mean_line", "short_lines", "lines are short on average: a menu or a list"),
-    Filter("max_duplicate_lines", "duplicate_lines", "lines come again"),
-    Filter("max_duplicate_line_characters", "duplicate_line_characters", "long lines come again"),
-    Filter("max_top_2_gram", "top_2_gram", "one pair of characters or words fills the text", _SOME_CHARACTERS),
-    Filter("max_top_3_gram", "top_3_gram", "one run of three fills the text", _SOME_CHARACTERS),
-    Filter("max_top_4_gram", "top_4_gram", "one run of four fills the text", _SOME_CHARACTERS),
-    Filter("max_duplicate_5_grams", "duplicate_5_grams", "runs of five come again", _SOME_CHARACTERS),
-    Filter("max_duplicate_10_grams", "duplicate_10_grams", "runs of ten come again", _SOME_CHARACTERS),
-    Filter("min_lines_ended", "unfinished_lines", "few lines end as sentences do"),
     Filter(
-        "min_punctuation", "no_punctuation", "hardly a mark between the words: a menu or keywords", _MANY_CHARACTERS
+        "min_mean_line",
+        "short_lines",
+        "lines are short on average: a menu or a list",
+        unit="characters a line",
+        origin="ChineseWebText",
+    ),
+    Filter("max_duplicate_lines", "duplicate_lines", "lines come again", unit="share of lines", origin="FineWeb-2"),
+    Filter("max_duplicate_line_characters", "duplicate_line_characters", "long lines come again", origin="FineWeb-2"),
+    Filter(
+        "max_top_2_gram",
+        "top_2_gram",
+        "one pair of characters or words fills the text",
+        origin="FineWeb-2",
+        from_characters=_SOME_CHARACTERS,
+    ),
+    Filter(
+        "max_top_3_gram",
+        "top_3_gram",
+        "one run of three fills the text",
+        origin="FineWeb-2, adapted",
+        from_characters=_SOME_CHARACTERS,
+    ),
+    Filter(
+        "max_top_4_gram",
+        "top_4_gram",
+        "one run of four fills the text",
+        origin="FineWeb-2, adapted",
+        from_characters=_SOME_CHARACTERS,
+    ),
+    Filter(
+        "max_duplicate_5_grams",
+        "duplicate_5_grams",
+        "runs of five come again",
+        origin="FineWeb-2, adapted",
+        from_characters=_SOME_CHARACTERS,
+    ),
+    Filter(
+        "max_duplicate_10_grams",
+        "duplicate_10_grams",
+        "runs of ten come again",
+        origin="FineWeb-2, adapted",
+        from_characters=_SOME_CHARACTERS,
+    ),
+    Filter(
+        "min_lines_ended",
+        "unfinished_lines",
+        "few lines end as sentences do",
+        unit="share of lines",
+        origin="FineWeb-2",
+    ),
+    Filter(
+        "min_punctuation",
+        "no_punctuation",
+        "hardly a mark between the words: a menu or keywords",
+        from_characters=_MANY_CHARACTERS,
     ),
 )
 """In the order in which they are asked: what a text is, its lines, its repetitions, and last what says least."""

@@ -13,7 +13,7 @@ from siku_corpus.private import PRIVATE
 from siku_manifests.errors import RecipeError
 from siku_manifests.sections import Filter, Normalize, Profile
 
-PROFILES: tuple[str, ...] = get_args(Profile)
+PROFILES: tuple[Profile, ...] = get_args(Profile)
 
 _EVERYWHERE = ("line_ends", "controls", "private_use", "compose", "spaces", "trim")
 _CHINESE = (*_EVERYWHERE, "width", "symbols")

@@ -141,6 +141,31 @@ RULES: dict[str, Rule] = {
 }
 """Every rule in the order in which it runs."""
 
+SAYS: Mapping[str, str] = {
+    "line_ends": "CR, CR LF, vertical tab, form feed, NEL and Unicode's separators become LF",
+    "controls": "control, invisible, bidirectional and variation-selecting characters go; tab and LF stay",
+    "private_use": "private-use characters of GBK become those that Unicode has since taken in",
+    "width": "full-width letters and digits become ASCII; punctuation stays wide",
+    "compose": "Unicode NFC, never NFKC",
+    "symbols": "％＋＝＜＞＠＆．become ASCII between ASCII letters or digits",
+    "entities": "HTML entities become their characters, also escaped twice",
+    "spaces": "no-break, ideographic and other wide spaces become a space",
+    "runs": "runs of spaces and tabs become a space, none at a line's beginning",
+    "gaps": "no space between two Han characters",
+    "email": "e-mail addresses become [EMAIL]",
+    "id_number": "numbers of identity cards become [ID_NUMBER]",
+    "bank_card": "numbers of bank cards become [BANK_CARD]",
+    "mobile": "mobile numbers become [MOBILE]",
+    "ip_address": "public IPv4 addresses become [IP_ADDRESS]",
+    "punctuation": ", ? ! : ; between Han characters become wide",
+    "ellipsis": "three dots or more after Han, and three full stops, become ……",
+    "boilerplate": "lines of a page's frame and of advertisements go",
+    "trim": "no space at a line's end, at most one empty line, none around a document",
+    "script": "documents in traditional characters become simplified, by OpenCC's t2s",
+    "pasted_twice": "a body that stands twice in its document stands once",
+}
+"""What each rule does, for people."""
+
 AGAIN: Mapping[str, Sequence[str]] = {
     "entities": ("line_ends", "controls", "private_use", "width", "compose", "symbols", "entities"),
     "pasted_twice": ("script", "pasted_twice"),

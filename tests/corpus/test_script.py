@@ -104,7 +104,7 @@ def test_we_pass_the_cases_of_the_configuration_that_we_use(cases: list[tuple[st
     found, _ = to_simplified([text for text, _ in ours])
     other = [(text, got, expected) for (text, expected), got in zip(ours, found, strict=True) if got != expected]
     assert len(ours) > 30
-    # Simplified text holds such characters too (乾隆, 步步高陞 as a name), so alone they do not make a text traditional.
+    # Simplified text holds such characters, too (乾隆, 楊聯陞), so alone they make no text traditional.
     assert len(other) <= 3
     for text, got, expected in other:
         assert got == text
