@@ -197,20 +197,14 @@ def _uncomposed() -> list[str]:
 
     Source: Unicode Standard Annex 15, 9, the quick check of NFC.
     """
-    every = [chr(code) for code in (*range(0x80, 0x3400), *range(0xA000, 0xD800), *range(0xF900, 0x20000))]
-    every += map(chr, range(0x2F800, 0x2FA20))
-    second = {parts[1] for parts in map(_canonical_parts, every) if len(parts) == 2}
-    jamo = {chr(code) for code in (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))}
-    return [
-        character
-        for character in every
-        if character in second | jamo
-        or unicodedata.combining(character)
-        or unicodedata.normalize("NFC", character) != character
-    ]
-
-
-def _canonical_parts(character: str) -> list[str]:
-    """What a character is canonically made of; nothing where it is whole."""
-    parts = unicodedata.decomposition(character).split()
-    return [] if parts[:1] and parts[0].startswith("<") else [chr(int(part, 16)) for part in parts]
+    found = {chr(code) for code in (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))}  # vowels and finals of hangul
+    for code in (*range(0x80, 0x3400), *range(0xA000, 0xAC00), *range(0xF900, 0x20000), *range(0x2F800, 0x2FA20)):
+        character = chr(code)
+        if unicodedata.combining(character):
+            found.add(character)
+        parts = unicodedata.decomposition(character)
+        if parts and parts[0] != "<":
+            found.update(chr(int(part, 16)) for part in parts.split()[1:])
+            if unicodedata.normalize("NFC", character) != character:
+                found.add(character)
+    return sorted(found)
