@@ -1,7 +1,7 @@
 """Where rows of new vocabulary pieces should start: three ways, on a base that has learned something.
 
     siku tokenizer sample
-    python benchmarks/embedding_rows.py [--build build/sample] [--tokens 1500000] [--steps 60] [--folder F]
+    python benchmarks/embedding_rows.py [--build build/sample] [--tokens 1500000] [--steps 30] [--folder F]
 
 A base that starts from noise cannot tell: its old rows mean nothing, so nothing can be inherited from them. So a
 small LLaMA is first trained with the base vocabulary on the sample's modern text (Chinese and English), an hour of
@@ -171,11 +171,15 @@ def main() -> None:
     parser.add_argument("--build", type=Path, default=Path("build/sample"))
     parser.add_argument("--folder", type=Path, default=Path("build/benchmarks/embedding_rows"))
     parser.add_argument("--tokens", type=int, default=1_500_000, help="that the base is trained on")
-    parser.add_argument("--steps", type=int, default=60, help="optimiser steps of 1,024 tokens after extending")
+    parser.add_argument("--steps", type=int, default=30, help="optimiser steps of 1,024 tokens after extending")
+    parser.add_argument("--check", action="store_true", help="judge what the folder holds, and train nothing for it")
     options = parser.parse_args()
     torch.set_num_threads(1)
     transformers.utils.logging.disable_progress_bar()
     folder: Path = options.folder
+    if options.check and not all((folder / f"{start}-{options.steps}/done").is_file() for start in STARTS):
+        print(f"not run yet in {folder}: it takes an hour or two; start it without --check")
+        return
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "first_new.json").is_file():
         write_tokens(options.build, folder)
@@ -188,6 +192,9 @@ def main() -> None:
     for start, scores in found.items():
         for step, score in sorted(scores.items()):
             print(f"{start}, step {step}: {told(score)}")
+    last = {start: total(scores[max(scores)]).bits_per_byte for start, scores in found.items()}
+    if options.check and min(last, key=lambda start: last[start]) != STARTS[0]:
+        sys.exit(f"{STARTS[0]} is not the best start any more")
 
 
 if __name__ == "__main__":

@@ -258,11 +258,15 @@ def main() -> None:
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--steps", type=int, default=6, help="optimiser steps of each variant; two are not measured")
     parser.add_argument("--only", default="", help="variants whose name has this word")
+    parser.add_argument("--check", action="store_true", help="do nothing where there is no GPU")
     parser.add_argument("--write", type=Path, help="replace the part of this file below its line of dashes")
     parser.add_argument("--measure", choices=VARIANTS, help=argparse.SUPPRESS)
     parser.add_argument("--base", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     transformers.utils.logging.disable_progress_bar()
+    if options.check and not torch.cuda.is_available():
+        print("no GPU here: nothing measured")
+        return
     if options.measure:
         print(json.dumps(measure(options.measure, options.base, options.steps, options.device)))
         return
