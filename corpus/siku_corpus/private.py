@@ -26,6 +26,8 @@ _CARD_DIGITS = range(16, 20)
 _LOCAL_PART = re.compile(r"[A-Za-z0-9._%+-]{1,64}\Z")
 _FREE_DOMAINS = re.compile(r"(?:^|\.)(?:example\.(?:com|net|org|edu)|(?:example|invalid|test|localhost|local))\Z", re.I)
 _SHOWN = 3
+_LONG_NUMBER = re.compile(r"(\d{3})\d{4,}")
+_BEFORE_AT = re.compile(r"([\w.+-])[\w.+-]+(?=[@＠])", re.ASCII)
 
 
 def is_id_number(number: str) -> bool:
@@ -72,6 +74,19 @@ def is_public_address(address: str) -> bool:
         return ipaddress.IPv4Address(address).is_global
     except ValueError:
         return False
+
+
+def hide(text: str) -> str:
+    """A text for people in which no long number and no e-mail address can be read.
+
+    Example:
+        hide("电话13800138000，zhang@163.com") -> "电话138********，z****@163.com"
+    """
+    return _LONG_NUMBER.sub(_stars, _BEFORE_AT.sub(_stars, text))
+
+
+def _stars(match: re.Match[str]) -> str:
+    return match[1] + "*" * (len(match[0]) - len(match[1]))
 
 
 def _replace(name: str, pattern: str, private_part: Callable[[str], str]) -> Callable[[str], Applied]:

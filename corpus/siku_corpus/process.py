@@ -18,6 +18,7 @@ from siku_corpus.filters import EMPTY, Objection, Verdicts, judge
 from siku_corpus.language import find_languages
 from siku_corpus.mojibake import mend
 from siku_corpus.normalize import normalize
+from siku_corpus.private import PRIVATE, hide
 from siku_corpus.profiles import Behaviour
 from siku_corpus.records import Bad, RawBatch, Refused
 from siku_manifests.document import DOCUMENT_SCHEMA, DROPPED_SCHEMA, QUARANTINE_BYTES, QUARANTINE_SCHEMA
@@ -189,10 +190,14 @@ class Processor:
         changed = (row for row in different if raw[row].strip() != texts[row]) if wanted and counts else ()
         return Account(
             rules=counts,
-            rule_examples={name: Change(*pair) for name, pair in examples.items() if any(pair)},
+            rule_examples={name: Change(*map(self._shown, pair)) for name, pair in examples.items() if any(pair)},
             changes=[_change(raw[row], texts[row]) for row in islice(changed, wanted)],
             drops=drops,
         )
+
+    def _shown(self, example: str) -> str:
+        """An example as the report may show it: other rules come across personal data, too."""
+        return hide(example) if self._behaviour.rules & PRIVATE.keys() else example
 
 
 def _change(before: str, after: str) -> Change:

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from siku_corpus.normalize import normalize
-from siku_corpus.private import PRIVATE, is_bank_card, is_id_number
+from siku_corpus.private import PRIVATE, hide, is_bank_card, is_id_number
 from siku_corpus.profiles import behaviour
 from siku_manifests.sections import Filter, Normalize
 
@@ -67,6 +67,12 @@ def test_every_kind_is_counted_and_its_example_hides_it() -> None:
         assert f"[{name.upper()}]" in after
         assert "*" in before
     assert "11010519491231002X" not in "".join(before for before, _ in found.examples.values())
+
+
+def test_an_example_of_another_rule_hides_it_too() -> None:
+    assert (
+        hide("电话１３８００１３８０００，zhang.san@163.com 400-123") == "电话１３８********，z********@163.com 400-123"
+    )
 
 
 def test_wide_digits_and_odd_spaces_hide_nothing() -> None:
