@@ -31,7 +31,7 @@ import sentencepiece
 from peer_kit.environment import PEERS_PYTHON, REPOSITORY, make_peers
 from token_kit.compression import compression_claims, raw_news, spelling_claims, unused_claims
 from token_kit.fidelity import fidelity_claims
-from token_kit.heldout import Split, make_split
+from token_kit.heldout import Split, make_split, some_lines
 from token_kit.modes import mode_claims
 from token_kit.vocabularies import BASE_PIECES, SEED, Vocabularies, first_pieces, learn_ours, merge_plainly
 from transformers import AutoTokenizer
@@ -40,7 +40,6 @@ from siku_manifests.sections import Tokenizer
 from siku_manifests.shards import read_batches
 from siku_tokenize.export import write_tokenizer
 from siku_tokenize.modelfile import read_model
-from siku_tokenize.prove import sample_lines
 from siku_tokenize.prune import count_pieces
 from siku_tokenize.sample import Sample, draw_sample
 from siku_tokenize.tables import build_tables
@@ -82,7 +81,7 @@ def mix_claims(split: Split, sample: Sample) -> Iterator[Claim]:
 
 def export_claim(models: Vocabularies, sample: pa.Array) -> Claim:
     """Equal ids through transformers, ours and its own."""
-    lines = sample_lines(sample, EXPORT_LINES - HOSTILE_LINES) + hostile_lines(HOSTILE_LINES, seed=SEED)
+    lines = some_lines(sample, EXPORT_LINES - HOSTILE_LINES).to_pylist() + hostile_lines(HOSTILE_LINES, seed=SEED)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         uses = count_pieces(sample, build_tables(models.ours.pieces, dummy_prefix=True))

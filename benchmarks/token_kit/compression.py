@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from token_kit.heldout import MODERN
+from token_kit.heldout import MODERN, some_lines
 from token_kit.vocabularies import Vocabularies, count
 
 from siku_tokenize.modelfile import Model
@@ -68,9 +68,7 @@ def spelling_claims(models: Vocabularies, held_out: Mapping[str, pa.Array]) -> I
 def unused_claims(models: Vocabularies, sample: pa.Array, held_out: Mapping[str, pa.Array]) -> Iterator[Claim]:
     """New pieces that stand nowhere in the text that chose them, and in text held out."""
     first = len(models.base.pieces)
-    lines = pc.list_flatten(pc.split_pattern(sample, "\n"))
-    step = max(1, len(lines) // SELECTION_LINES)
-    lines = lines.take(pa.array(np.arange(0, len(lines), step)[:SELECTION_LINES]))
+    lines = some_lines(sample, SELECTION_LINES)
     share = unused_share(models.ours, lines, first=first)
     yield (
         f"new pieces unused on {len(lines):,} lines of the text that chose them: {share:.1%}, bar {SELECTION_BAR:.0%}",

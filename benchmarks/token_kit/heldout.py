@@ -128,6 +128,14 @@ def make_split(out: Path, raw: Path) -> Split:
     return Split(corpus, tuple(source for source in tables if source.weight > 0), held_out, english, letters)
 
 
+def some_lines(texts: pa.Array, count: int) -> pa.Array:
+    """Take lines that hold something, evenly over all texts; all of them if there are not as many."""
+    lines = pc.list_flatten(pc.split_pattern(texts, "\n"))
+    lines = lines.filter(pc.greater(pc.binary_length(lines), 0))
+    places = np.linspace(0, len(lines), min(count, len(lines)), endpoint=False).astype(np.int64)
+    return lines.take(pa.array(places))
+
+
 def _documents(name: str, *, out: Path, raw: Path) -> Iterator[tuple[Source, pa.Table]]:
     overrides = [f"root={raw}"] if name == "raw-samples" else []
     recipe: Recipe = load_recipe(str(REPOSITORY / "manifests" / name), overrides)
