@@ -74,7 +74,7 @@ def learn_candidates(
     Args:
         texts: the sample.
         count: pieces wanted; fewer come back when the text has no more repeated pairs.
-        algorithm: of the trainer; unigram takes about twenty times as long.
+        algorithm: of the trainer; unigram takes several times as long.
         joined: see `han_lines`.
         longest: characters of a piece at most.
 
