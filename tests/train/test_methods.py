@@ -19,6 +19,7 @@ from siku_manifests.errors import InputError, RecipeError
 from siku_manifests.sections import Pretrain
 from siku_train.adapters import trainable_parameters
 from siku_train.build import write_model
+from siku_train.checkpoint import trained_weights
 from siku_train.embeddings import NewPieces
 from siku_train.methods import check_method
 from siku_train.model import build_model
@@ -115,7 +116,7 @@ def test_full_trains_every_weight(
     result = PretrainTrainer(model, make_plan(chosen), tmp_path).run()
     assert result.after["even"].loss < result.before["even"].loss
     assert all(not torch.equal(before[name], weight) for name, weight in model.named_parameters())
-    write_model(model, tmp_path, base="base", begun={})
+    write_model(model, tmp_path, base="base", weights=trained_weights(model), begun={})
     again = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
     assert all(torch.equal(weight, again.state_dict()[name]) for name, weight in model.state_dict().items())
     # and it goes on from its checkpoint
@@ -185,7 +186,7 @@ def test_pissa_begins_as_the_base_and_ends_as_an_adapter_of_it(
     begun = adapter_factors(model)
     trainer = PretrainTrainer(model, make_plan(chosen), tmp_path)
     trainer.run()
-    write_model(model, tmp_path, base=str(base), begun=begun)
+    write_model(model, tmp_path, base=str(base), weights=trained_weights(model), begun=begun)
     config = json.loads((tmp_path / "adapter/adapter_config.json").read_text())
     assert (config["r"], config["use_rslora"], config["init_lora_weights"]) == (16, False, True)
     # peft alone, on the base as it came, gives what the trained model gives

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from safetensors.torch import load_file
 
 from siku_manifests.errors import Interrupted
 from siku_manifests.stage import Context
@@ -26,6 +26,7 @@ Make = Callable[..., Context]
 
 
 def train(context: Context) -> None:
+    context.folder.mkdir(exist_ok=True)
     build.train(context, build.plan(context)[0], context.folder)
 
 
@@ -66,19 +67,21 @@ def run_alone(alone: Path, make_context: Make) -> Path:
 @pytest.fixture
 def signal_after(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path, int], None]]:
     """Send this process SIGTERM once a run has recorded so many lines."""
-    threads = []
+    threads, over = [], threading.Event()
 
     def start(folder: Path, lines: int) -> None:
         def watch() -> None:
             path = folder / LOSSES_FILE
-            while not path.exists() or path.read_bytes().count(b"\n") < lines:
-                time.sleep(0.01)
-            os.kill(os.getpid(), signal.SIGTERM)
+            while not over.wait(0.01):
+                if path.exists() and path.read_bytes().count(b"\n") >= lines:
+                    os.kill(os.getpid(), signal.SIGTERM)
+                    return
 
         threads.append(threading.Thread(target=watch, daemon=True))
         threads[-1].start()
 
     yield start
+    over.set()
     for thread in threads:
         thread.join()
 
@@ -106,6 +109,25 @@ def test_a_run_goes_on_with_another_number_of_processes(
     for found, expected in zip(losses(tmp_path), losses(run_alone), strict=True):
         assert found == pytest.approx(expected, abs=1e-5)
     load_adapter(make_model(), tmp_path / "adapter")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["qlora", "full"])
+def test_a_divided_model_has_the_losses_of_a_whole_one_and_goes_on_as_one(
+    make_context: Make, tmp_path: Path, signal_after: Callable[[Path, int], None], method: str
+) -> None:
+    changes = {"accumulation": 4, "tokens": 64 * 4 * 6, "save_every": 100, "method": method}
+    train(make_context(tmp_path / "whole", **changes))
+    signal_after(tmp_path / "divided", 4)
+    with pytest.raises(Interrupted, match="a checkpoint was saved"):
+        train(make_context(tmp_path / "divided", processes=2, sharding="full", **changes))
+    train(make_context(tmp_path / "divided", processes=2, sharding="full", **changes))
+    for found, expected in zip(losses(tmp_path / "divided"), losses(tmp_path / "whole"), strict=True):
+        assert found == pytest.approx(expected, abs=1e-5)
+    name = "model/model.safetensors" if method == "full" else "adapter/adapter_model.safetensors"
+    found, expected = (load_file(tmp_path / part / name) for part in ("divided", "whole"))
+    assert found.keys() == expected.keys()
+    assert all(found[key].shape == expected[key].shape for key in found)
 
 
 @pytest.mark.slow

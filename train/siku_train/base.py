@@ -130,7 +130,8 @@ def load_base(name: str | Path, options: Pretrain) -> Any:
             quantization_config=quantization,
             dtype=dtype,
             attn_implementation=options.attention,
-            device_map={"": local_rank()} if has_gpu(options) else None,
+            # a model that is divided comes to its GPUs layer by layer
+            device_map={"": local_rank()} if has_gpu(options) and options.sharding == "none" else None,
             **trusted,
         )
     model.config.use_cache = False

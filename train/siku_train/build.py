@@ -17,7 +17,6 @@ import torch
 import transformers
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 from siku_manifests.atomic import write_json
 from siku_manifests.errors import RecipeError
@@ -28,7 +27,7 @@ from siku_tokenize.order import WindowOrder, mixture_shares
 from siku_tokenize.present import mixture_table
 from siku_tokenize.vocabulary import Vocabulary, open_vocabulary
 from siku_train.base import SEEDED, check_origin, has_gpu, write_seed_base
-from siku_train.checkpoint import CONFIG_FILE, WEIGHTS_FILE, save_trained
+from siku_train.checkpoint import CONFIG_FILE, WEIGHTS_FILE, Weights, save_trained, trained_weights
 from siku_train.documents import DocumentNames
 from siku_train.launch import rank, run_processes
 from siku_train.losses import LossFile
@@ -89,27 +88,29 @@ def train_here(context: Context, out: Path) -> None:
     begun = adapter_factors(model) if options.adapter_start == "pissa" else {}
     run_plan = make_plan(context, pieces)
     result = PretrainTrainer(model, run_plan, out).run()
+    weights = trained_weights(model)
     if rank() == 0:
-        write_model(model, out, base=run_plan.base, begun=begun)
+        write_model(model, out, base=run_plan.base, weights=weights, begun=begun)
         write_json(out / RESULT_FILE, msgspec.to_builtins(result))
 
 
-def write_model(model: Any, out: Path, *, base: str, begun: dict[str, Tensor]) -> None:
+def write_model(model: Any, out: Path, *, base: str, weights: Weights, begun: Weights) -> None:
     """Write what was trained: `adapter/` for the base as it came, or with the method `full` `model/`.
 
     Args:
         model: the trained model.
         out: where the folder goes.
         base: what the adapter's configuration names as its base.
+        weights: from `trained_weights`.
         begun: adapters that did not begin at zero, as they began.
     """
     folder = out / (ADAPTER if isinstance(model, PeftModel) else MODEL)
     folder.mkdir(exist_ok=True)
-    save_trained(model, folder, base=base)
+    save_trained(model, folder, base=base, weights=weights)
     if begun:
         config = msgspec.json.decode((folder / CONFIG_FILE).read_bytes())
-        weights, config = relative_to_base(load_file(folder / WEIGHTS_FILE), begun, config)
-        save_file(weights, folder / WEIGHTS_FILE)
+        ordinary, config = relative_to_base(load_file(folder / WEIGHTS_FILE), begun, config)
+        save_file(ordinary, folder / WEIGHTS_FILE)
         write_json(folder / CONFIG_FILE, config)
 
 

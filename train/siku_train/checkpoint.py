@@ -22,16 +22,21 @@ import msgspec
 from peft import PeftModel
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors import SafetensorError
-from safetensors.torch import load_file, load_model, save_file, save_model
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from siku_manifests.atomic import PARTIAL_SUFFIX, sync_folder, write_json
 from siku_manifests.errors import InputError, StorageError, storage_errors
+from siku_train.sharding import whole
 
 WEIGHTS_FILE = "adapter_model.safetensors"
 MODEL_FILE = "model.safetensors"
 CONFIG_FILE = "adapter_config.json"
 CURSOR_FILE = "cursor.json"
 NO_ROOM_BYTES = 16 * 2**20
+
+Weights = dict[str, Tensor]
+"""By the name that each is saved under."""
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +71,23 @@ def tensor_file_errors(folder: Path) -> Iterator[None]:
         raise StorageError(msg) from error
 
 
-def save_adapter(model: PeftModel, folder: Path, *, base: str) -> None:
+def trained_weights(model: Any) -> Weights:
+    """Give what training changes by the names it is saved under, whole; to be called by all processes of a run at once.
+
+    Args:
+        model: a peft model, whose adapters, embedding and head these are, or any other, of which it is all.
+    """
+    if not isinstance(model, PeftModel):
+        return {name: whole(weight.detach()) for name, weight in model.named_parameters()}
+    found = get_peft_model_state_dict(model, save_embedding_layers=False)
+    weights = {name: whole(weight) for name, weight in found.items()}
+    if model.get_base_model().config.tie_word_embeddings:
+        # peft asks for a tied head by its own name, and safetensors writes no memory under two names
+        weights = {name: weight.clone() for name, weight in weights.items()}
+    return weights
+
+
+def save_adapter(model: PeftModel, folder: Path, *, base: str, weights: Weights | None = None) -> None:
     """Write the trained weights, each once, and the adapter's configuration.
 
     peft's own default stores resized embeddings three times over (1,336 MB instead of 445 for two matrices of
@@ -76,34 +97,35 @@ def save_adapter(model: PeftModel, folder: Path, *, base: str) -> None:
         model: the adapted model.
         folder: existing; `adapter_model.safetensors` and `adapter_config.json` are written.
         base: what the configuration names as the base model.
+        weights: from `trained_weights`, which is asked where they are not given.
     """
-    weights = get_peft_model_state_dict(model, save_embedding_layers=False)
-    if model.get_base_model().config.tie_word_embeddings:
-        # peft asks for a tied head by its own name, and safetensors writes no memory under two names
-        weights = {name: weight.clone() for name, weight in weights.items()}
-    with tensor_file_errors(folder):
-        save_file({name: weight.contiguous() for name, weight in weights.items()}, folder / WEIGHTS_FILE)
-        (folder / WEIGHTS_FILE).chmod(0o644)  # safetensors gives it to its owner alone
+    _write_weights(weights or trained_weights(model), folder / WEIGHTS_FILE)
     config = model.peft_config["default"].to_dict()
     config["base_model_name_or_path"] = base
     config["inference_mode"] = True
     write_json(folder / CONFIG_FILE, _plain(config))
 
 
-def save_trained(model: Any, folder: Path, *, base: str) -> None:
+def _write_weights(weights: Weights, path: Path) -> None:
+    with tensor_file_errors(path.parent):
+        written = {name: weight.contiguous() for name, weight in weights.items()}
+        save_file(written, path, metadata={"format": "pt"} if path.name == MODEL_FILE else None)
+        path.chmod(0o644)  # safetensors gives it to its owner alone
+
+
+def save_trained(model: Any, folder: Path, *, base: str, weights: Weights | None = None) -> None:
     """Write what training changes: the adapter of a peft model, or the whole of any other.
 
     Args:
         model: the trained model.
         folder: existing.
         base: what the configuration names as the base model.
+        weights: from `trained_weights`, which is asked where they are not given.
     """
     if isinstance(model, PeftModel):
-        save_adapter(model, folder, base=base)
+        save_adapter(model, folder, base=base, weights=weights)
         return
-    with tensor_file_errors(folder):
-        save_model(model, str(folder / MODEL_FILE), metadata={"format": "pt"})
-        (folder / MODEL_FILE).chmod(0o644)
+    _write_weights(weights or trained_weights(model), folder / MODEL_FILE)
     model.config.save_pretrained(folder)
 
 
@@ -118,9 +140,13 @@ def load_trained(model: Any, folder: Path) -> None:
         return
     path = folder / MODEL_FILE
     try:
-        load_model(model, path)
+        saved = load_file(path)
+        found = model.load_state_dict(saved, strict=False)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise _unusable(path, error) from error
+    wrong = [*found.unexpected_keys, *(name for name, _ in model.named_parameters() if name not in saved)]
+    if wrong:
+        raise _unusable(path, KeyError(f"{wrong[0]} is in one and not in the other"))
 
 
 def _plain(value: Any) -> Any:

@@ -161,6 +161,20 @@ def _die_with(sentinel: int) -> None:
     os._exit(1)
 
 
+@contextlib.contextmanager
+def collected_signals() -> Iterator[list[int]]:
+    """Collect SIGTERM and SIGINT instead of dying of them: a step is finished and saved first."""
+    came: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    for number in before:
+        signal.signal(number, lambda received, _: came.append(received))
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def add_over_processes(value: int, device: torch.device) -> int:
     """Sum a number over the processes of a run; itself where there is one process."""
     if world_size() == 1:

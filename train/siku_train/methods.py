@@ -3,6 +3,9 @@
 from siku_manifests.errors import RecipeError
 from siku_manifests.sections import Pretrain
 
+Refusal = tuple[bool, str]
+"""Whether something is refused, and why."""
+
 
 def check_method(options: Pretrain) -> None:
     """See that the recipe's options can be had together.
@@ -10,13 +13,13 @@ def check_method(options: Pretrain) -> None:
     Raises:
         RecipeError: they cannot.
     """
-    for refused, why in _refusals(options):
+    for refused, why in (*_adapter_refusals(options), *_process_refusals(options)):
         if refused:
             msg = f"[pretrain] {why}."
             raise RecipeError(msg)
 
 
-def _refusals(options: Pretrain) -> list[tuple[bool, str]]:
+def _adapter_refusals(options: Pretrain) -> list[Refusal]:
     full = options.method == "full"
     named = {
         "targets": bool(options.targets),
@@ -28,7 +31,6 @@ def _refusals(options: Pretrain) -> list[tuple[bool, str]]:
     }
     asked = next((name for name, is_set in named.items() if is_set), "")
     start = options.adapter_start
-    per_step = options.accumulation
     return [
         (
             full and bool(asked),
@@ -51,14 +53,24 @@ def _refusals(options: Pretrain) -> list[tuple[bool, str]]:
             f'adapter_start = "zero"',
         ),
         (options.lora_plus <= 0, f"lora_plus = {options.lora_plus:g} is no factor of a learning rate; use 1 to 16"),
+    ]
+
+
+def _process_refusals(options: Pretrain) -> list[Refusal]:
+    return [
         (
-            per_step % options.processes != 0,
-            f"processes = {options.processes} do not divide accumulation = {per_step}, the batches of a step that they "
-            f"share; change one of the two",
+            options.accumulation % options.processes != 0,
+            f"processes = {options.processes} do not divide accumulation = {options.accumulation}, the batches of a "
+            f"step that they share; change one of the two",
         ),
         (
             options.sharding == "full" and options.processes == 1,
             'sharding = "full" divides a model among processes; set processes to the number of GPUs',
+        ),
+        (
+            options.sharding == "full" and not options.optimizer.startswith("adamw_torch"),
+            f'sharding = "full" divides the optimiser too, which {options.optimizer} cannot be; use '
+            f'optimizer = "adamw_torch_fused"',
         ),
         (
             options.sharding == "full" and (options.adapter_start != "zero" or options.dora),

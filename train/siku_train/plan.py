@@ -102,7 +102,6 @@ def training_arguments(plan: Plan, folder: Path) -> TrainingArguments:
         use_cpu=not on_gpu,
         ddp_backend=("nccl" if on_gpu else "gloo") if world_size() > 1 else None,
         ddp_find_unused_parameters=False,
-        ddp_broadcast_buffers=False,
     )
     if arguments.n_gpu > 1:
         arguments._n_gpu = 1

@@ -11,9 +11,9 @@ same weights, to the bit, on the same kind of machine with the same number of th
 """
 
 import math
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +29,21 @@ from siku_manifests.progress import Progress
 from siku_train import checkpoint
 from siku_train.adapters import core_model, embedding_names, trainable_parameters
 from siku_train.guard import LossGuard
-from siku_train.launch import add_over_processes, rank, wait_for_all, world_size
+from siku_train.launch import add_over_processes, collected_signals, rank, wait_for_all, world_size
 from siku_train.loss import IGNORE
 from siku_train.losses import LossFile
 from siku_train.meter import Meter, model_flops, note, this_card
 from siku_train.optimizer import parameter_groups
 from siku_train.plan import Plan, Result, training_arguments
 from siku_train.reporting import reporters
+from siku_train.sharding import load_whole_state, shard_model, whole_state
 from siku_train.validation import total
 
 LOSSES_FILE = "losses.jsonl"
 CHECKPOINTS = "checkpoints"
 STATE_FILE = "trainer_state.json"
+OPTIMIZER_FILE = "optimizer.pt"
+SCHEDULER_FILE = "scheduler.pt"
 
 
 class PretrainTrainer(Trainer):
@@ -60,6 +63,7 @@ class PretrainTrainer(Trainer):
         self.plan = plan
         self.folder = folder
         self.speaks = rank() == 0
+        self.is_divided = False
         self.batches_done = 0
         self.embeddings = embedding_names(core_model(model))
         self.losses = LossFile(folder / LOSSES_FILE)
@@ -72,6 +76,9 @@ class PretrainTrainer(Trainer):
             eval_dataset=plan.validation,
             callbacks=[_Watch(self), *(reporters(plan.options, folder) if self.speaks else [])],
         )
+        # Trainer's word for a model that takes care of its parts and gradients; asked in its __init__ it wants a
+        # configuration of that
+        self.is_distributed_loading_by_transformers = plan.options.sharding == "full"
         self.remove_callback(PrinterCallback)  # which would print every step's figures to the standard output
 
     def run(self) -> Result:
@@ -83,11 +90,13 @@ class PretrainTrainer(Trainer):
             InputError: a checkpoint cannot be read.
         """
         start = checkpoint.latest_checkpoint(self.folder / CHECKPOINTS)
+        if self.is_distributed_loading_by_transformers:
+            self._divide_model(start)
         if start is None:
             if self.speaks:
                 self.losses.cut(0)
             self._record(0, validation=self.plan.validation.measure(self.model))
-        with self._signals() as self.signals, self._progress(start) as self.progress:
+        with collected_signals() as self.signals, self._progress(start) as self.progress:
             self.train(resume_from_checkpoint=str(start) if start else None)
         if self.state.global_step < self.plan.steps:
             msg = (
@@ -200,15 +209,16 @@ class PretrainTrainer(Trainer):
             self.losses.append(step, **values)
 
     def _save_checkpoint(self, model: nn.Module, trial: object) -> None:  # noqa: ARG002  Trainer's signature
-        wait_for_all()
+        weights, state = checkpoint.trained_weights(self.model), whole_state(self.create_optimizer())
         if self.speaks:
-            self._write_checkpoint(self.folder / CHECKPOINTS)
+            self._write_checkpoint(self.folder / CHECKPOINTS, weights, state)
         wait_for_all()
 
-    def _write_checkpoint(self, folder: Path) -> None:
+    def _write_checkpoint(self, folder: Path, weights: checkpoint.Weights, state: dict[str, Any]) -> None:
         with checkpoint.new_checkpoint(folder, self.state.global_step) as path:
-            checkpoint.save_trained(self.model, path, base=self.plan.base)
-            self._save_optimizer_and_scheduler(str(path))
+            checkpoint.save_trained(self.model, path, base=self.plan.base, weights=weights)
+            torch.save(state, path / OPTIMIZER_FILE)
+            torch.save(self.lr_scheduler.state_dict(), path / SCHEDULER_FILE)
             self._save_scaler(str(path))
             self._save_rng_state(str(path))
             self.state.save_to_json(str(path / STATE_FILE))
@@ -228,12 +238,33 @@ class PretrainTrainer(Trainer):
         if cursor is None:
             msg = f"{path}: the checkpoint was changed while it was read; run the same command again."
             raise SikuError(msg)
-        checkpoint.load_trained(model or self.model, path)
+        if not self.is_divided:  # then they were loaded before it was
+            checkpoint.load_trained(model or self.model, path)
         self.meter.seconds = cursor.seconds
         if self.speaks:
             self.losses.cut(cursor.losses_bytes)
         wait_for_all()
         self.guard = LossGuard(self.plan.options.max_loss_leap, [loss for _, loss in self.losses.steps()])
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is not None:
+            read = partial(torch.load, map_location="cpu", weights_only=True)
+            load_whole_state(self.create_optimizer(), read(Path(checkpoint) / OPTIMIZER_FILE))
+            self.lr_scheduler.load_state_dict(read(Path(checkpoint) / SCHEDULER_FILE))
+
+    @contextmanager
+    def _defer_fsdp_gradient_reduction(self) -> Iterator[None]:
+        """Exchange the gradients of a divided model once a step and not once a batch."""
+        self.model.set_requires_gradient_sync(False)
+        yield
+        self.model.set_requires_gradient_sync(True)
+
+    def _divide_model(self, start: Path | None) -> None:
+        """Give each process its part of the model, with the weights of a checkpoint if there is one."""
+        if start is not None:
+            checkpoint.load_trained(self.model, start)
+        shard_model(self.model, self.args.device)
+        self.is_divided = True
 
     # Losses, progress, signals ---------------------------------------------------------------------
 
@@ -242,19 +273,6 @@ class PretrainTrainer(Trainer):
         per_step = self.plan.windows_per_step * self.plan.options.length
         done = cursor.step * per_step if cursor else 0
         return Progress(self.plan.steps * per_step, unit="tokens", label="pretrain", done=done, shown=self.speaks)
-
-    @contextmanager
-    def _signals(self) -> Iterator[list[int]]:
-        """Collect SIGTERM and SIGINT instead of dying of them: the step is finished and saved first."""
-        came: list[int] = []
-        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-        for number in before:
-            signal.signal(number, lambda received, _: came.append(received))
-        try:
-            yield came
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 class _Watch(TrainerCallback):
