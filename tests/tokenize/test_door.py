@@ -59,7 +59,7 @@ HAN = [chr(0x4E00 + i) for i in range(3000)]
 ODD = {
     "empty": "",
     "blank": " \n\t ",
-    "one character": "月" * 2_500_000,
+    "one character": "月" * 500_000,
     "fifty megabytes": "明月" * 8_400_000,
     "unknown only": "龘靐齉齾爩麤龖鱻" * 40 + "𠀀𪚥" * 40,
     "control pieces": "<s>明月</s> <unk><0x0A>",
