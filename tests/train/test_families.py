@@ -161,6 +161,15 @@ def test_a_step_of_qlora(family_base: tuple[Family, Path], tmp_path: Path) -> No
     assert size < 1.05 * 4 * (trainable_parameters(model) + twice) + 20_000
 
 
+def test_a_family_that_scales_its_logits_is_refused(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    scaled = AutoModelForCausalLM.from_config(CONFIG_MAPPING["granite"](**{**SIZES, "logits_scaling": 8.0}))
+    scaled.lm_head.weight.data.mul_(20)
+    scaled.save_pretrained(tmp_path)
+    with pytest.raises(RecipeError, match=r"GraniteForCausalLM does more with its logits .* use another family"):
+        build_model(tmp_path, OPTIONS, pieces=NewPieces(BASE, []), seed=1)
+
+
 class Repository(nn.Module):
     """Modules with the names that a repository's code gives them, without that code."""
 

@@ -182,6 +182,30 @@ def use_chunked_loss(model: Any, way: Way = "positions") -> None:
     model.forward = forward
 
 
+@torch.no_grad()
+def check_own_logits(model: Any) -> None:
+    """See that a model's head does no more than one matrix does: the loss in chunks must be that of its own logits.
+
+    Args:
+        model: after `use_chunked_loss`, without dropout.
+
+    Raises:
+        RecipeError: it scales or caps its logits, as Granite, Cohere and Gemma do, and would be trained for another
+            loss than its own.
+    """
+    ids = torch.arange(16, device=model.device)[None]
+    inputs = {"input_ids": ids, "position_ids": ids}
+    own = functional.cross_entropy(model(**inputs, use_cache=False).logits[0].float(), ids[0], reduction="none")
+    here = model(**inputs, labels=ids, reduction="none")["loss"][0]
+    if not torch.allclose(here, own, rtol=0.02, atol=0.02):
+        msg = (
+            f"[pretrain] base: {type(model).__name__} does more with its logits than one matrix does, and the loss in "
+            f"chunks is not its own (up to {float((here - own).abs().max()):.2g} nats off); use another family "
+            f"(docs/families.md)."
+        )
+        raise RecipeError(msg)
+
+
 def bits_per_byte(nats: float, utf8_bytes: int) -> float:
     """Turn the summed negative log-likelihood of a text into bits per UTF-8 byte of that same text.
 

@@ -14,7 +14,7 @@ from siku_manifests.sections import Pretrain
 from siku_train.adapters import attach_adapters, train_in_float32
 from siku_train.base import load_base
 from siku_train.embeddings import NewPieces, extend_vocabulary
-from siku_train.loss import use_chunked_loss
+from siku_train.loss import check_own_logits, use_chunked_loss
 from siku_train.methods import check_method
 from siku_train.separation import find_way
 from siku_train.starts import begin_with_loftq
@@ -47,8 +47,8 @@ def build_model(base: str | Path, options: Pretrain, *, pieces: NewPieces, seed:
     model = load_base(base, options)
     extend_vocabulary(model, pieces, start=options.new_rows, seed=seed)
     with without_dropout(model):
-        way = find_way(model, options)
-    use_chunked_loss(model, way)
+        use_chunked_loss(model, find_way(model, options))
+        check_own_logits(model)
     if options.gradient_checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})
     if options.method == "full":
