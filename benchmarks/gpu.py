@@ -226,7 +226,8 @@ def in_a_process(variant: str, base: Path, options: argparse.Namespace) -> dict[
     command += ["--steps", str(options.steps), "--device", options.device]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
-        return {"error": (done.stderr.strip().splitlines() or ["killed, probably for memory"])[-1][:120]}
+        said = (done.stderr.strip().splitlines() or ["killed, probably for memory"])[-1]
+        return {"error": said.replace(str(base), "BASE").rpartition("Error: ")[2][:120]}
     result: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return result
 
