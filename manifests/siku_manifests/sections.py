@@ -184,7 +184,7 @@ class Pretrain(Section, frozen=True, kw_only=True):
     """Processes that share each step, one a GPU; they divide `accumulation`. No part of an id: order and losses do not
     depend on it, so a run that stopped may go on with another number."""
     sharding: Literal["none", "full"] = "none"
-    """Whether each process holds the whole model (DDP) or a part of it (FSDP)."""
+    """Whether each process holds the whole model (DDP) or a part of it (FSDP). No part of an id either."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "float32"
     """In which the base computes; what is trained is kept in float32. `auto`: bfloat16 on a GPU that has it,
     float16 on one that has not, float32 on a CPU."""

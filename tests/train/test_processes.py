@@ -121,7 +121,7 @@ def test_a_divided_model_has_the_losses_of_a_whole_one_and_goes_on_as_one(
     signal_after(tmp_path / "divided", 4)
     with pytest.raises(Interrupted, match="a checkpoint was saved"):
         train(make_context(tmp_path / "divided", processes=2, sharding="full", **changes))
-    train(make_context(tmp_path / "divided", processes=2, sharding="full", **changes))
+    train(make_context(tmp_path / "divided", **changes))
     for found, expected in zip(losses(tmp_path / "divided"), losses(tmp_path / "whole"), strict=True):
         assert found == pytest.approx(expected, abs=1e-5)
     name = "model/model.safetensors" if method == "full" else "adapter/adapter_model.safetensors"

@@ -15,6 +15,7 @@ PRETRAIN = Stage(
         "pretrain.processes",
         "pretrain.report_to",
         "pretrain.save_every",
+        "pretrain.sharding",
     ),
     source_fields=("name", "weight", "share"),
     portable=False,
