@@ -11,7 +11,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from siku_corpus.wikitext import MarkupError, to_text
@@ -210,6 +210,7 @@ MARKUP = st.lists(
 
 @settings(max_examples=300)
 @given(MARKUP.map("".join))
+@example("[[-{File:\n}-")
 def test_any_page_is_read_or_refused(markup: str) -> None:
     try:
         article = to_text(markup)

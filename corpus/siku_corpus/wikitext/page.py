@@ -50,7 +50,8 @@ def to_text(markup: str, *, variant: Variant | None = "zh-cn") -> Article:
         place = text[max(0, found.start() - 20) : found.end() + 20]
         msg = f"markup is left over: {place!r}"
         raise MarkupError(msg)
-    text = store.restore(_ENTITY.sub(_character, text))
+    # A link that is never closed may have swallowed one of two marks that belong together.
+    text = clean(store.restore(_ENTITY.sub(_character, text)))
     return Article(text.strip(), scanner.title)
 
 
