@@ -54,7 +54,7 @@ lock: setup ## Write the manifests of what is built beside the recipe, to be com
 	$(SIKU) lock $(WHOLE)
 
 test: setup ## Run all tests; FAST=1 leaves out those that take minutes
-	$(VENV)/bin/python -m pytest $(if $(FAST),-m "not slow")
+	$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile $(if $(FAST),-m "not slow")
 
 check: setup ## Lint, format, types, import contracts, spelling
 	$(VENV)/bin/ruff check

@@ -2,7 +2,7 @@
 
     python benchmarks/corpus.py [--check] [--parts rules,whole,memory] [--gigabytes 10] [--documents FOLDER]
 
-One run, the same files (some MB of mixed Chinese documents: newspaper, reviews, and the raw corpora of ../shared/data
+One run, the same files (some MB of mixed Chinese documents: newspaper, reviews, and raw corpora beside the checkout
 where they lie), CPU time of one process with its children, best of three of ours. The peer, datatrove, runs its own
 reader, C4 and Gopher filters and writer as a process of its own in `.venv-peers` (made from `benchmarks/peers.txt`),
 once with its default word splitting and once with its Chinese one; a small run before it loads the dictionaries. Ours

@@ -1,4 +1,4 @@
-"""Documents for the benchmark: the sample's newspaper and reviews, and what lies in ../shared/data, as JSON lines."""
+"""Documents for the benchmark: the sample's newspaper and reviews, raw corpora beside the checkout; as JSON lines."""
 
 from __future__ import annotations
 

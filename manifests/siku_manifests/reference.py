@@ -124,12 +124,12 @@ def _attribute_docstrings(struct: type[msgspec.Struct]) -> dict[str, str]:
 
 def commands_page() -> str:
     """Every command's help, as the command itself prints it."""
-    context = click.Context(cli, info_name="siku", max_content_width=100, terminal_width=100)
+    context = click.Context(cli, info_name="siku", terminal_width=100, **cli.context_settings)
     lines = ["# Commands", "", "Made from the commands themselves.", "", "```", cli.get_help(context), "```"]
     for name in cli.list_commands(context):
         command = cli.get_command(context, name)
         assert command is not None  # it was just listed
-        inner = click.Context(command, info_name=name, parent=context, max_content_width=100, terminal_width=100)
+        inner = click.Context(command, info_name=name, parent=context, terminal_width=100)
         lines += ["", f"## siku {name}", "", "```", command.get_help(inner), "```"]
     return "\n".join(line.rstrip() for line in "\n".join(lines).splitlines()) + "\n"
 

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from siku_manifests.findings import Bars, Curve, Funnel, Histogram
@@ -52,6 +52,7 @@ def texts(root: ET.Element) -> list[str]:
 
 @settings(max_examples=120, deadline=None)
 @given(pictures(), st.sampled_from([340, 880]))
+@example(Curve("", "", "", [("", [(0, i / 1e3)]) for i in range(4)], section="training"), 340)
 def test_every_picture_is_well_formed_and_on_its_paper(block: Picture, width: int) -> None:
     svg = draw(block, width=width)
     assert svg == draw(block, width=width)
@@ -113,11 +114,17 @@ def test_a_long_curve_stays_small_and_keeps_its_peak() -> None:
 
 
 def test_labels_at_the_ends_of_curves_do_not_overlap() -> None:
-    series = [(f"s{i}", [(0, 1), (1, 2 + i / 1e4)]) for i in range(5)]
+    series = [(f"s{i}", [(0, 1), (1, 2 + i / 1e3)]) for i in range(5)]
     root = parse(draw(Curve("t", "x", "y", series, section="training")))
     places = sorted(float(t.attrib["y"]) for t in root.iter(f"{SVG}text") if t.attrib["class"] == "value")
     assert len(places) == 5
     assert all(b - a >= 14 for a, b in pairwise(places))
+
+
+def test_curves_that_end_in_one_place_have_one_label() -> None:
+    series = [(f"s{i}", [(0, i), (1, 1)]) for i in range(5)]
+    root = parse(draw(Curve("t", "x", "y", series, section="training")))
+    assert [t.text for t in root.iter(f"{SVG}text") if t.attrib["class"] == "value"] == ["1"]
 
 
 def test_a_level_is_named_where_the_curve_is_not() -> None:

@@ -133,8 +133,8 @@ def _curve(block: Curve, width: int) -> str:
                 paper.add("circle", cx=x, cy=y, r=2.5, kind=key.kind.replace("l", "s"))
     for name, level in block.lines:
         _level(paper, f"{name} {number(level)}", (across, up(level)), [point for line in lines for point in line])
-    places = _apart([line[-1][1] for line in lines])
-    for y, end in zip(places, ends, strict=True):
+    said = {(round(line[-1][1]), end): line[-1][1] for line, end in zip(lines, ends, strict=True)}
+    for y, (_, end) in zip(_apart(list(said.values()), last=up.start), said, strict=True):
         paper.text(across.stop + 10, y + 4, end, kind="value")
     told = [f"{name}: {number(points[0][1])} → {number(points[-1][1])}" for name, points in drawn]
     told += [f"{name}: {number(level)}" for name, level in block.lines]
@@ -194,13 +194,18 @@ def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]
     return kept
 
 
-def _apart(places: Sequence[float], *, gap: float = 15) -> list[float]:
-    """The heights, pushed down where two labels would overlap; in the order given."""
+def _apart(places: Sequence[float], *, last: float, gap: float = 15) -> list[float]:
+    """The heights, pushed down where two labels would overlap and back up from `last`; in the order given."""
     moved = list(places)
+    order = sorted(range(len(moved)), key=moved.__getitem__)
     free = float("-inf")
-    for index in sorted(range(len(moved)), key=moved.__getitem__):
+    for index in order:
         moved[index] = max(moved[index], free)
         free = moved[index] + gap
+    room = last
+    for index in reversed(order):
+        moved[index] = min(moved[index], room)
+        room = moved[index] - gap
     return moved
 
 
