@@ -18,7 +18,7 @@ from siku_manifests.errors import RecipeError
 from siku_manifests.sections import Pretrain
 from siku_train.adapters import chosen_targets, embedding_names, trainable_parameters
 from siku_train.checkpoint import load_adapter, save_adapter
-from siku_train.embeddings import NewPieces
+from siku_train.embeddings import NewPieces, extend_vocabulary
 from siku_train.families import FAMILIES, Family
 from siku_train.loss import use_chunked_loss
 from siku_train.model import build_model
@@ -225,3 +225,11 @@ def test_a_head_that_normalises_its_rows_has_the_loss_of_its_own_logits() -> Non
     model.zero_grad()
     expected.backward()
     torch.testing.assert_close(gradient, model.lm_head.weight.grad, rtol=1e-4, atol=1e-5)
+
+
+def test_a_head_that_normalises_its_rows_is_not_extended() -> None:
+    model = small_model("llama")
+    model.lm_head = NormHead(model.lm_head)
+    pieces = NewPieces(first=model.config.vocab_size, spelled=[[1, 2]])
+    with pytest.raises(RecipeError, match=r'NormHead, which cannot be extended; .* mode = "unchanged"'):
+        extend_vocabulary(model, pieces, start="subpieces", seed=0)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from siku_manifests.errors import RecipeError
 
@@ -68,7 +68,7 @@ def extend_vocabulary(model: Any, pieces: NewPieces, *, start: Start, seed: int)
 
     Raises:
         RecipeError: the model has another number of rows than its tokenizer had pieces, so that new pieces
-            would not get the rows of their ids.
+            would not get the rows of their ids; or its head is of a class of its own.
     """
     vocabulary = model.get_input_embeddings().weight.shape[0]
     if vocabulary < pieces.first or (pieces.spelled and vocabulary != pieces.first):
@@ -79,6 +79,13 @@ def extend_vocabulary(model: Any, pieces: NewPieces, *, start: Start, seed: int)
         raise RecipeError(msg)
     if not pieces.spelled:
         return
+    head = model.get_output_embeddings()
+    if not isinstance(head, nn.Linear):  # transformers would put an ordinary layer in its place
+        msg = (
+            f"[pretrain] base: the output head of {type(model).__name__} is {type(head).__name__}, which cannot be "
+            f'extended; take the vocabulary as it is with [tokenizer] mode = "unchanged".'
+        )
+        raise RecipeError(msg)
     layers = [model.get_input_embeddings()]
     if not model.config.tie_word_embeddings:
         layers.append(model.get_output_embeddings())
