@@ -137,8 +137,21 @@ def test_missing_raw_data_says_where_to_put_it(toy) -> None:
 
 
 def start(toy, **environment: str) -> subprocess.Popen[bytes]:
+    # A shell lets what it runs in the background ignore SIGINT, and the tests may run there.
+    as_in_a_terminal = ("env", "--default-signal=INT")
     return subprocess.Popen(
-        [sys.executable, "-m", "siku_manifests", "lines", toy.recipe, "--out", str(toy.out), "--workers", "2"],
+        [
+            *as_in_a_terminal,
+            sys.executable,
+            "-m",
+            "siku_manifests",
+            "lines",
+            toy.recipe,
+            "--out",
+            str(toy.out),
+            "--workers",
+            "2",
+        ],
         env={**os.environ, "PYTHONPATH": str(toy.home), "TOY_SLEEP": "0.4", **environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -10,6 +10,7 @@ import hashlib
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,12 +46,12 @@ def run(make_model: Callable[..., Any], make_plan: Callable[..., Any], options: 
     def train(folder: Path, optimizer: str, stop: int) -> None:
         chosen = msgspec.structs.replace(options, **SETTINGS, optimizer=optimizer)
         trainer = PretrainTrainer(make_model(chosen), make_plan(chosen), folder)
-        calls = 0
+        calls, this = 0, os.getpid()
 
         def count(frame: object, event: str, argument: object) -> None:
             nonlocal calls
             calls += 1
-            if calls == stop:
+            if calls == stop and os.getpid() == this:  # a loading worker inherits the count, and goes on counting
                 os.kill(os.getpid(), signal.SIGKILL)
 
         sys.setprofile(count)
@@ -65,8 +66,11 @@ def run(make_model: Callable[..., Any], make_plan: Callable[..., Any], options: 
         if child == 0:
             try:
                 train(folder, optimizer, stop)
-            finally:
-                os._exit(1 if sys.exc_info()[0] else 0)
+            except BaseException:
+                traceback.print_exc()
+                sys.stderr.flush()
+                os._exit(1)
+            os._exit(0)
         _, status = os.waitpid(child, 0)
         if os.WIFSIGNALED(status):
             assert os.WTERMSIG(status) == signal.SIGKILL
