@@ -46,10 +46,10 @@ HOSTILE = [
     "\U000e0041\U000f0000",
 ]
 
-VOID = {"meta", "link", "br"}
+VOID = {"meta", "link", "br", "wbr"}
 ALLOWED = {
     "html", "head", "meta", "link", "title", "style", "body", "header", "footer", "main", "nav",
-    "section", "div", "span", "p", "br", "a", "h1", "h2", "h3", "h4", "code", "pre", "ul", "ol",
+    "section", "div", "span", "p", "br", "wbr", "a", "h1", "h2", "h3", "h4", "code", "pre", "ul", "ol",
     "li", "dl", "dt", "dd", "table", "thead", "tbody", "tfoot", "tr", "th", "td", "details",
     "summary", "figure", "ins", "del", "svg", "desc", "rect", "line", "path", "circle", "text",
 }  # fmt: skip
@@ -221,6 +221,12 @@ def test_hostile_text_stays_text(text: str) -> None:
         stage(safe, counts=counts),
     ]
     read(render_report(views, recipe_name=text))
+
+
+def test_a_long_id_may_break_behind_its_slashes_and_nowhere_else() -> None:
+    table = f.Table("t", ["id"], [["poetry/全唐诗/poet.tang.0.json#7"]], section="corpus")
+    page = render_report([stage("corpus", findings=[table])])
+    assert "<td>poetry/<wbr>全唐诗/<wbr>poet.tang.0.json#7</td>" in page
 
 
 def test_what_is_hostile_can_still_be_read() -> None:

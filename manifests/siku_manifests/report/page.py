@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from siku_manifests.atomic import write_bytes
 from siku_manifests.findings import Cell, Finding, Table
@@ -133,6 +133,7 @@ def _template(name: str) -> Any:
     environment.filters.update(
         number=legible.number,
         size=legible.size,
+        breakable=_breakable,
         kind=_kind,
         picture=_picture,
         cells=_cells,
@@ -150,6 +151,11 @@ def _template(name: str) -> Any:
 
 def _kind(block: Finding) -> str:
     return type(block).__name__.lower()
+
+
+def _breakable(text: str) -> Markup:
+    """The text, which may begin a new line behind each slash: a long id must not push the next column off the sheet."""
+    return escape(text).replace("/", Markup("/<wbr>"))
 
 
 def _picture(block: plot.Picture) -> Markup:
