@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -29,6 +28,7 @@ from dedup_kit.quality import THRESHOLD, Claim, N, quality_claims
 from dedup_kit.text import text_of
 from peer_kit.environment import PEERS_PYTHON, make_peers
 from peer_kit.process import report_of
+from peer_kit.timing import cpu_seconds
 
 from siku_dedup import affine32
 from siku_dedup.bands import band_keys, choose_bands
@@ -56,17 +56,6 @@ HASHES: dict[str, tuple[HashName, dict[int, int]]] = {
 """The peer whose values the scheme `datasketch` gives with this hash, and by how much it must be faster."""
 
 
-def cpu_seconds(work: Callable[[], object]) -> float:
-    """Least CPU seconds of some rounds, after one to warm up."""
-    work()
-    best = float("inf")
-    for _ in range(ROUNDS):
-        begun = time.process_time()
-        work()
-        best = min(best, time.process_time() - begun)
-    return best
-
-
 def batches(text: Path) -> list[pa.Array]:
     """The keys in the batches in which Parquet gives them."""
     with pq.ParquetFile(text) as file:
@@ -81,7 +70,7 @@ def speed_of_fss1(columns: Sequence[pa.Array], permutations: int) -> float:
         for column in columns:
             band_keys(sign_points(column_points(column), signer), signer.bands, salt=N)
 
-    return _megabytes(columns) / cpu_seconds(work)
+    return _megabytes(columns) / cpu_seconds(work, rounds=ROUNDS)
 
 
 def speed_of_affine32(columns: Sequence[pa.Array], permutations: int, name: HashName) -> float:
@@ -91,7 +80,7 @@ def speed_of_affine32(columns: Sequence[pa.Array], permutations: int, name: Hash
         for column in columns:
             affine32.sign(hash_ngrams(column_points(column), n=N, name=name), permutations=permutations)
 
-    return _megabytes(columns) / cpu_seconds(work)
+    return _megabytes(columns) / cpu_seconds(work, rounds=ROUNDS)
 
 
 def _megabytes(columns: Sequence[pa.Array]) -> float:

@@ -35,6 +35,7 @@ import pyarrow.parquet as pq
 import sentencepiece
 import tokenizers
 from peer_kit.environment import PEERS_PYTHON, REPOSITORY, make_peers
+from peer_kit.timing import cpu_seconds
 from token_kit.environment import build_sample, sample_recipe
 
 from siku_manifests.manifest import Identity, Record, write_manifest
@@ -60,16 +61,6 @@ def mixed_text(corpus: Path) -> pa.Array:
         ends = np.cumsum(pc.binary_length(texts).to_numpy())
         parts.append(texts.slice(0, int(np.searchsorted(ends, MIXED_BYTES)) + 1))
     return pa.concat_arrays(parts)
-
-
-def cpu_seconds(work: Callable[[], Any], *, times: int = 3) -> float:
-    """The least CPU time of several runs."""
-    spent = []
-    for _ in range(times):
-        begun = time.process_time()
-        work()
-        spent.append(time.process_time() - begun)
-    return min(spent)
 
 
 def compare_encoders(texts: pa.Array, tokenizer: Path) -> tuple[list[str], bool]:

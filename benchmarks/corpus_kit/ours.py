@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-import time
 from pathlib import Path
 
 import msgspec
 import pyarrow as pa
+from peer_kit.timing import cpu_seconds
 
 from siku_corpus.filters import judge
 from siku_corpus.mojibake import mend
@@ -17,8 +17,6 @@ from siku_corpus.profiles import behaviour
 from siku_corpus.records import Document, batches
 from siku_corpus.sources.lines import read_json_lines
 from siku_manifests.sections import Filter, Normalize, Profile, Source
-
-ROUNDS = 3
 
 
 def rules_and_filters(file: Path, profile: Profile) -> float:
@@ -31,7 +29,7 @@ def rules_and_filters(file: Path, profile: Profile) -> float:
         for batch in texts:
             judge(pa.array(normalize(mend(batch).texts, chosen.rules).texts, pa.string()), chosen)
 
-    return _least(work)
+    return cpu_seconds(work)
 
 
 def whole(file: Path, target: Path, profile: Profile) -> tuple[float, int]:
@@ -50,15 +48,4 @@ def whole(file: Path, target: Path, profile: Profile) -> tuple[float, int]:
                 stream.write(encode(rows.to_pylist()))
                 kept += rows.num_rows
 
-    return _least(work), kept
-
-
-def _least(work: object) -> float:
-    assert callable(work)
-    work()  # compiles the kernels and loads the dictionaries
-    best = float("inf")
-    for _ in range(ROUNDS):
-        begun = time.process_time()
-        work()
-        best = min(best, time.process_time() - begun)
-    return best
+    return cpu_seconds(work), kept
